@@ -1,0 +1,378 @@
+//! What went wrong, where, what was expected and what was found instead.
+//!
+//! [`Error`] ends the reading of one piece of evidence; [`Warning`] records something that could
+//! not be used while the rest was read.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+use serde::{Serialize, Serializer};
+
+/// A place in a piece of evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Position {
+    /// Offset in bytes from the start of a binary file.
+    Byte(u64),
+    /// A line of a text file, counted from 1, and the offset in bytes of the line's first byte.
+    Line {
+        /// Line number, counted from 1.
+        line: u64,
+        /// Offset in bytes of the line's first byte.
+        byte: u64,
+    },
+}
+
+impl Position {
+    /// Offset in bytes from the start of the evidence.
+    pub fn byte(self) -> u64 {
+        match self {
+            Position::Byte(byte) | Position::Line { byte, .. } => byte,
+        }
+    }
+
+    /// Line number counted from 1, for text evidence.
+    pub fn line(self) -> Option<u64> {
+        match self {
+            Position::Byte(_) => None,
+            Position::Line { line, .. } => Some(line),
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Position::Byte(byte) => write!(f, "byte {byte:#x}"),
+            Position::Line { line, byte } => write!(f, "line {line} (byte {byte})"),
+        }
+    }
+}
+
+/// Why a piece of evidence could not be read.
+///
+/// The type is opaque so that it can grow; the accessors tell its parts. Two errors are equal when
+/// they say the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Inner {
+    evidence: Option<String>,
+    position: Option<Position>,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Kind {
+    #[error("expected {expected}, found {found}")]
+    Malformed {
+        expected: Cow<'static, str>,
+        found: Cow<'static, str>,
+    },
+    #[error("{what} is not supported: {remedy}")]
+    Unsupported {
+        what: Cow<'static, str>,
+        remedy: Cow<'static, str>,
+    },
+    #[error("cannot read: {message}")]
+    Io {
+        kind: io::ErrorKind,
+        message: String,
+    },
+}
+
+impl Error {
+    fn new(kind: Kind) -> Self {
+        Error(Box::new(Inner {
+            evidence: None,
+            position: None,
+            kind,
+        }))
+    }
+
+    /// The bytes are not what the format demands.
+    pub(crate) fn malformed(
+        expected: impl Into<Cow<'static, str>>,
+        found: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Error::new(Kind::Malformed {
+            expected: expected.into(),
+            found: found.into(),
+        })
+    }
+
+    /// The evidence is understood for what it is, and is not read; `remedy` says what to do instead.
+    pub(crate) fn unsupported(
+        what: impl Into<Cow<'static, str>>,
+        remedy: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Error::new(Kind::Unsupported {
+            what: what.into(),
+            remedy: remedy.into(),
+        })
+    }
+
+    /// The operating system could not deliver the bytes.
+    pub(crate) fn io(error: &io::Error) -> Self {
+        Error::new(Kind::Io {
+            kind: error.kind(),
+            message: error.to_string(),
+        })
+    }
+
+    /// Adds the place, unless one is known already.
+    #[must_use]
+    pub(crate) fn at(mut self, position: Position) -> Self {
+        self.0.position.get_or_insert(position);
+        self
+    }
+
+    /// Adds the name of the evidence, unless one is known already.
+    #[must_use]
+    pub(crate) fn in_evidence(mut self, evidence: impl Into<String>) -> Self {
+        self.0.evidence.get_or_insert_with(|| evidence.into());
+        self
+    }
+
+    /// The piece of evidence that could not be read, as it was named by the caller.
+    pub fn evidence(&self) -> Option<&str> {
+        self.0.evidence.as_deref()
+    }
+
+    /// Where in the evidence the error lies.
+    pub fn position(&self) -> Option<Position> {
+        self.0.position
+    }
+
+    /// What the format demands at that place.
+    pub fn expected(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Malformed { expected, .. } => Some(expected),
+            _ => None,
+        }
+    }
+
+    /// What stands there instead.
+    pub fn found(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Malformed { found, .. } => Some(found),
+            Kind::Unsupported { what, .. } => Some(what),
+            Kind::Io { .. } => None,
+        }
+    }
+
+    /// The operating system's kind of error, when it could not deliver the bytes.
+    pub fn io_error_kind(&self) -> Option<io::ErrorKind> {
+        match &self.0.kind {
+            Kind::Io { kind, .. } => Some(*kind),
+            _ => None,
+        }
+    }
+
+    /// Whether the evidence was recognised as something this version does not read.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self.0.kind, Kind::Unsupported { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(evidence) = &self.0.evidence {
+            write!(f, "{evidence}: ")?;
+        }
+        if let Some(position) = self.0.position {
+            write!(f, "{position}: ")?;
+        }
+        self.0.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Error::io(&error)
+    }
+}
+
+/// Defines an enum whose variants have stable kebab-case codes, each with its documentation.
+macro_rules! codes {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident { $( $(#[$doc:meta])* $variant:ident = $code:literal ),+ $(,)? }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum $name { $( $(#[$doc])* $variant ),+ }
+
+        impl $name {
+            /// Every code, in the order of their documentation.
+            pub const ALL: &'static [$name] = &[ $( $name::$variant ),+ ];
+
+            /// The stable kebab-case code.
+            pub const fn as_str(self) -> &'static str {
+                match self { $( $name::$variant => $code ),+ }
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl ::serde::Serialize for $name {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> ::std::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use codes;
+
+codes! {
+    /// What kind of thing could not be used.
+    pub enum WarningCode {
+        /// A line is neither a key, a value, a comment nor blank.
+        LineNotUnderstood = "line-not-understood",
+        /// A key line that lacks its closing bracket, or is too long.
+        KeyMalformed = "key-malformed",
+        /// A value whose data does not follow its type's syntax.
+        ValueMalformed = "value-malformed",
+        /// A quoted string without its closing quote.
+        StringNotClosed = "string-not-closed",
+        /// Bytes that are not text in the file's encoding.
+        EncodingDamaged = "encoding-damaged",
+        /// The evidence ends in the middle of something.
+        Truncated = "truncated",
+        /// A `WOW6432Node` twin of the mount registry: Windows does not use it.
+        Wow64Twin = "wow64-twin",
+        /// The evidence has no `Microsoft\WIMMount` key: it may not be the part that holds the mount registry.
+        MountRegistryNotInEvidence = "mount-registry-not-in-evidence",
+    }
+}
+
+/// Something in the evidence that could not be used, while the rest was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    code: WarningCode,
+    evidence: Option<String>,
+    position: Option<Position>,
+    text: String,
+}
+
+impl Warning {
+    pub(crate) fn new(code: WarningCode, text: impl Into<String>) -> Self {
+        Warning {
+            code,
+            evidence: None,
+            position: None,
+            text: text.into(),
+        }
+    }
+
+    /// A warning about something that is not what the format demands.
+    pub(crate) fn malformed(
+        code: WarningCode,
+        position: Position,
+        expected: &str,
+        found: &str,
+    ) -> Self {
+        Warning::new(code, format!("expected {expected}, found {found}")).at(position)
+    }
+
+    #[must_use]
+    pub(crate) fn at(mut self, position: Position) -> Self {
+        self.position.get_or_insert(position);
+        self
+    }
+
+    /// Adds the name of the file it lies in, where that is not the evidence itself (a log beside a hive).
+    #[must_use]
+    pub(crate) fn in_evidence(mut self, evidence: impl Into<String>) -> Self {
+        self.evidence.get_or_insert_with(|| evidence.into());
+        self
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> WarningCode {
+        self.code
+    }
+
+    /// The file it lies in, where that is not the evidence itself.
+    pub fn evidence(&self) -> Option<&str> {
+        self.evidence.as_deref()
+    }
+
+    /// Where in the evidence it lies.
+    pub fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// The place and what is wrong there, in plain words.
+    pub fn message(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(evidence) = &self.evidence {
+            write!(f, "{evidence}: ")?;
+        }
+        if let Some(position) = self.position {
+            write!(f, "{position}: ")?;
+        }
+        f.write_str(&self.text)
+    }
+}
+
+impl Serialize for Warning {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut fields = serializer.serialize_struct("Warning", 2)?;
+        fields.serialize_field("code", &self.code)?;
+        fields.serialize_field("message", &self.message())?;
+        fields.end()
+    }
+}
+
+/// Warnings of one reader, at most [`Warnings::LIMIT`] of them: a hostile file must not grow the report without bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Warnings {
+    kept: Vec<Warning>,
+    left_out: u64,
+}
+
+impl Warnings {
+    /// How many warnings one piece of evidence may leave in a report.
+    pub const LIMIT: usize = 1_000;
+
+    pub(crate) fn push(&mut self, warning: Warning) {
+        if self.kept.len() < Self::LIMIT {
+            self.kept.push(warning);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    pub(crate) fn extend(&mut self, other: Warnings) {
+        self.left_out += other.left_out;
+        for warning in other.kept {
+            self.push(warning);
+        }
+    }
+
+    /// The warnings, in the order in which they arose.
+    pub fn as_slice(&self) -> &[Warning] {
+        &self.kept
+    }
+
+    /// How many more there were.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+}

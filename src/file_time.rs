@@ -1,0 +1,75 @@
+//! `FILETIME`: Windows' time stamps.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// Hundreds of nanoseconds since 1601-01-01 00:00 UTC, as the registry, NTFS and WIM files keep time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileTime(u64);
+
+/// Seconds between 1601-01-01 and 1970-01-01.
+const UNIX_EPOCH_SECONDS: i64 = 11_644_473_600;
+const TICKS_PER_SECOND: u64 = 10_000_000;
+
+impl FileTime {
+    /// Takes the raw count of 100 ns ticks.
+    pub const fn from_ticks(ticks: u64) -> Self {
+        FileTime(ticks)
+    }
+
+    /// The raw count of 100 ns ticks.
+    pub const fn ticks(self) -> u64 {
+        self.0
+    }
+
+    /// RFC 3339 in UTC with seven fractional digits at most, or `None` beyond the year 9999.
+    pub fn to_rfc3339(self) -> Option<String> {
+        let seconds = i64::try_from(self.0 / TICKS_PER_SECOND).ok()? - UNIX_EPOCH_SECONDS;
+        let nanoseconds = i32::try_from(self.0 % TICKS_PER_SECOND * 100).ok()?;
+        let timestamp = jiff::Timestamp::new(seconds, nanoseconds).ok()?;
+        Some(timestamp.to_string())
+    }
+}
+
+impl fmt::Display for FileTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.to_rfc3339() {
+            Some(text) => f.pad(&text),
+            None => write!(f, "FILETIME {:#x}", self.0),
+        }
+    }
+}
+
+impl Serialize for FileTime {
+    /// As RFC 3339, or null beyond the year 9999.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_rfc3339().serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_times_read_as_windows_shows_them() {
+        let unix_epoch = FileTime::from_ticks(116_444_736_000_000_000);
+        assert_eq!(unix_epoch.to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(FileTime::from_ticks(0).to_string(), "1601-01-01T00:00:00Z");
+        assert_eq!(
+            FileTime::from_ticks(133_798_695_401_234_567).to_string(),
+            "2024-12-28T14:25:40.1234567Z"
+        );
+    }
+
+    #[test]
+    fn times_beyond_the_calendar_are_shown_raw() {
+        assert_eq!(FileTime::from_ticks(u64::MAX).to_rfc3339(), None);
+        assert!(
+            FileTime::from_ticks(u64::MAX)
+                .to_string()
+                .starts_with("FILETIME 0x")
+        );
+    }
+}
