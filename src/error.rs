@@ -252,6 +252,10 @@ codes! {
         Wow64Twin = "wow64-twin",
         /// The evidence has no `Microsoft\WIMMount` key: it may not be the part that holds the mount registry.
         MountRegistryNotInEvidence = "mount-registry-not-in-evidence",
+        /// A key where none is known to belong.
+        UnknownKey = "unknown-key",
+        /// There is more than this version keeps.
+        LimitReached = "limit-reached",
     }
 }
 

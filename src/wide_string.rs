@@ -57,6 +57,14 @@ impl WideString {
         String::from_utf16_lossy(&self.0)
     }
 
+    /// Reads WTF-8, that is UTF-8 in which a lone surrogate may stand as three bytes; damaged bytes become U+FFFD.
+    pub(crate) fn from_wtf8(bytes: &[u8]) -> Self {
+        wtf8_units(bytes).map_or_else(
+            || String::from_utf8_lossy(bytes).into_owned().into(),
+            WideString,
+        )
+    }
+
     /// Whether there are no code units.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -182,6 +190,23 @@ impl<'de> Deserialize<'de> for WideString {
             deserializer.deserialize_bytes(Text)
         } else {
             deserializer.deserialize_str(Text)
+        }
+    }
+}
+
+/// Appends UTF-16 code units as WTF-8, which holds lone surrogates too.
+pub(crate) fn push_wtf8(out: &mut Vec<u8>, units: impl IntoIterator<Item = u16>) {
+    for decoded in char::decode_utf16(units) {
+        match decoded {
+            Ok(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            Err(lone) => {
+                let unit = lone.unpaired_surrogate();
+                out.extend([
+                    0xED,
+                    0x80 | (unit >> 6 & 0x3F) as u8,
+                    0x80 | (unit & 0x3F) as u8,
+                ]);
+            }
         }
     }
 }

@@ -1,8 +1,19 @@
 //! What the registry says: keys and values from text exports and hives, and the mount registrations among them.
 
-use std::fmt;
+mod code_page;
+mod line_source;
+pub mod reg_file;
+pub mod reg_query;
+mod registration;
 
-use crate::error::Position;
+pub use self::code_page::CodePage;
+pub use self::line_source::TextEncoding;
+pub use self::registration::{MountRegistration, MountRegistry, MountRegistryCollector};
+
+use std::fmt;
+use std::io::{Chain, Cursor, Read};
+
+use crate::error::{Error, Position, Warnings};
 use crate::file_time::FileTime;
 use crate::wide_string::WideString;
 
@@ -97,4 +108,122 @@ pub struct RegistryKey {
     pub last_written: Option<FileTime>,
     /// Where the key stands in the evidence.
     pub position: Position,
+}
+
+/// What a registry export or hive says, one thing after the other. Values belong to the key before them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegistryEntry {
+    /// A key.
+    Key(RegistryKey),
+    /// A value of the key before it.
+    Value(RegistryValue),
+    /// `[-key]` of a `.reg` file: the key and all below it go.
+    KeyDeletion {
+        /// The key's path.
+        path: WideString,
+        /// Where it stands in the evidence.
+        position: Position,
+    },
+    /// `"name"=-` of a `.reg` file: a value of the key before it goes.
+    ValueDeletion {
+        /// The value's name; empty for the key's default value.
+        name: WideString,
+        /// Where it stands in the evidence.
+        position: Position,
+    },
+}
+
+/// A registry export of either kind.
+#[derive(Debug)]
+pub enum RegistryExport<R> {
+    /// A `.reg` file.
+    RegFile(reg_file::RegFile<R>),
+    /// What `reg query` printed.
+    RegQuery(reg_query::RegQuery<R>),
+}
+
+impl<R: Read> RegistryExport<Chain<Cursor<Vec<u8>>, R>> {
+    /// Opens what the content shows to be a `.reg` file or the output of `reg query`.
+    ///
+    /// # Errors
+    /// When the stream cannot be read, or is neither.
+    pub fn open(mut source: R, code_page: CodePage) -> Result<Self, Error> {
+        let mut start = Vec::new();
+        source.by_ref().take(4096).read_to_end(&mut start)?;
+        let is_reg_query = reg_query::is_reg_query(&start);
+        let source = Cursor::new(start).chain(source);
+        Ok(match is_reg_query {
+            true => RegistryExport::RegQuery(reg_query::RegQuery::new(source, code_page)?),
+            false => RegistryExport::RegFile(reg_file::RegFile::new(source, code_page)?),
+        })
+    }
+}
+
+impl<R: Read> RegistryExport<R> {
+    /// The next key, value or deletion; `None` at the end.
+    ///
+    /// # Errors
+    /// When the stream cannot be read further.
+    pub fn next_entry(&mut self) -> Result<Option<RegistryEntry>, Error> {
+        match self {
+            RegistryExport::RegFile(file) => file.next_entry(),
+            RegistryExport::RegQuery(query) => query.next_entry(),
+        }
+    }
+
+    /// What could not be used, at the end of the reading.
+    pub fn into_warnings(self) -> Warnings {
+        match self {
+            RegistryExport::RegFile(file) => file.into_warnings(),
+            RegistryExport::RegQuery(query) => query.into_warnings(),
+        }
+    }
+
+    /// Reads the whole export for its mount registrations.
+    ///
+    /// # Errors
+    /// When the stream cannot be read further.
+    pub fn read_mount_registry(self) -> Result<MountRegistry, Error> {
+        let mut export = match self {
+            RegistryExport::RegFile(file) => RegistryExport::RegFile(file.only_mount_registry()),
+            query @ RegistryExport::RegQuery(_) => query,
+        };
+        let mut collector = MountRegistryCollector::default();
+        while let Some(entry) = export.next_entry()? {
+            collector.push(entry);
+        }
+        let mut registry = collector.finish();
+        registry.warnings.extend(export.into_warnings());
+        Ok(registry)
+    }
+}
+
+/// The root keys' short names, which `reg.exe` takes and Samba writes.
+const SHORT_ROOTS: [(&[u8], &[u8]); 5] = [
+    (b"HKLM", b"HKEY_LOCAL_MACHINE"),
+    (b"HKCU", b"HKEY_CURRENT_USER"),
+    (b"HKCR", b"HKEY_CLASSES_ROOT"),
+    (b"HKU", b"HKEY_USERS"),
+    (b"HKCC", b"HKEY_CURRENT_CONFIG"),
+];
+
+/// A key's path from text (WTF-8): the root by its long name, no empty levels.
+fn key_path(text: &[u8]) -> WideString {
+    let mut path = Vec::with_capacity(text.len());
+    for level in text
+        .split(|&c| c == b'\\')
+        .filter(|level| !level.is_empty())
+    {
+        if !path.is_empty() {
+            path.push(b'\\');
+            path.extend_from_slice(level);
+            continue;
+        }
+        let long = SHORT_ROOTS
+            .iter()
+            .find(|(short, _)| short.eq_ignore_ascii_case(level));
+        path.extend_from_slice(long.map_or(level, |(_, long)| long));
+    }
+    WideString::from_wtf8(&path)
 }

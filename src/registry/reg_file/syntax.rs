@@ -1,0 +1,351 @@
+//! The grammar of one statement of a `.reg` file, over WTF-8 text.
+//!
+//! What Windows' own importer makes of odd lines is followed, except where [`super`] says otherwise.
+
+use nom::branch::alt;
+use nom::bytes::complete::{tag_no_case, take_while, take_while_m_n, take_while1};
+use nom::character::complete::char;
+use nom::combinator::{cut, eof, map, map_opt, opt, recognize, value};
+use nom::error::{ErrorKind, ParseError};
+use nom::multi::separated_list0;
+use nom::sequence::{delimited, preceded, terminated};
+use nom::{Err, IResult, Parser};
+
+use crate::registry::ValueType;
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Statement<'a> {
+    /// A blank line or a comment.
+    Nothing,
+    /// `[key]`
+    Key(&'a [u8]),
+    /// `[-key]`
+    KeyDeletion(&'a [u8]),
+    /// `"name"=data`; the name is empty for `@`.
+    Value { name: Quoted, data: Data },
+}
+
+/// The data of a value statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Data {
+    /// `"text"`
+    Text(Quoted),
+    /// `dword:`
+    Dword(u32),
+    /// `hex:` and `hex(n):`
+    Hex(ValueType, HexBytes),
+    /// `-`
+    Deletion,
+}
+
+/// Text between quotes, its escapes resolved, as WTF-8.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Quoted {
+    pub(super) text: Vec<u8>,
+    /// A backslash before something else than a known escape was read as itself.
+    pub(super) has_bare_backslash: bool,
+}
+
+/// The bytes of one line of hexadecimal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct HexBytes {
+    pub(super) bytes: Vec<u8>,
+    /// The line ends in a comma and a backslash: the next one goes on.
+    pub(super) continues: bool,
+}
+
+/// What a statement lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fault<'a> {
+    /// Where the grammar is broken.
+    pub(super) at: &'a [u8],
+    pub(super) expected: &'static str,
+    /// The text ends inside a quoted string: a following line may close it.
+    pub(super) in_string: bool,
+}
+
+impl<'a> ParseError<&'a [u8]> for Fault<'a> {
+    fn from_error_kind(at: &'a [u8], _: ErrorKind) -> Self {
+        Fault {
+            at,
+            expected: "",
+            in_string: false,
+        }
+    }
+
+    fn append(_: &'a [u8], _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+type Parsed<'a, T> = IResult<&'a [u8], T, Fault<'a>>;
+
+/// Demands what the inner parser reads, and names it where it is missing.
+fn expect<'a, T>(
+    expected: &'static str,
+    mut parser: impl Parser<&'a [u8], Output = T, Error = Fault<'a>>,
+) -> impl FnMut(&'a [u8]) -> Parsed<'a, T> {
+    move |text| {
+        parser.parse(text).map_err(|error| match error {
+            Err::Error(fault) | Err::Failure(fault) if fault.expected.is_empty() => {
+                Err::Failure(Fault { expected, ..fault })
+            }
+            Err::Error(fault) => Err::Failure(fault),
+            other => other,
+        })
+    }
+}
+
+/// Reads one statement; its text holds line breaks only inside quoted strings.
+pub(super) fn statement(text: &[u8]) -> Result<Statement<'_>, Fault<'_>> {
+    let statement = preceded(
+        blanks,
+        alt((
+            value(Statement::Nothing, eof),
+            value(Statement::Nothing, alt((char(';'), char('#')))),
+            key,
+            value_statement,
+        )),
+    )
+    .parse(text);
+    match statement {
+        Ok((_, statement)) => Ok(statement),
+        Err(Err::Error(fault) | Err::Failure(fault)) if !fault.expected.is_empty() => Err(fault),
+        Err(_) => Err(Fault {
+            at: text,
+            expected: "a key in brackets, a value or a comment",
+            in_string: false,
+        }),
+    }
+}
+
+/// A line that goes on with the hexadecimal data of the line before; `None` for a blank or comment line between.
+pub(super) fn hex_continuation(text: &[u8]) -> Result<Option<HexBytes>, Fault<'_>> {
+    let line = preceded(
+        blanks,
+        alt((
+            value(None, alt((value((), eof), value((), char(';'))))),
+            map(hex_bytes, Some),
+        )),
+    )
+    .parse(text);
+    match line {
+        Ok((
+            rest,
+            Some(HexBytes {
+                bytes,
+                continues: true,
+            }),
+        )) if bytes.is_empty() => Err(Fault {
+            at: rest,
+            expected: "bytes before the backslash",
+            in_string: false,
+        }),
+        Ok((_, bytes)) => Ok(bytes),
+        Err(Err::Error(fault) | Err::Failure(fault)) => Err(fault),
+        Err(Err::Incomplete(_)) => unreachable!("complete parsers only"),
+    }
+}
+
+/// A string that is open at the end of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OpenString {
+    Name,
+    Text,
+}
+
+/// What is open at the end of a line, judged by this line alone: it is the last one that has a quote.
+pub(super) fn open_string(line: &[u8]) -> Option<OpenString> {
+    match statement(line) {
+        Err(fault) if fault.in_string => {
+            let is_name = line.trim_ascii_start().len() == fault.at.len() + 1;
+            return Some(if is_name {
+                OpenString::Name
+            } else {
+                OpenString::Text
+            });
+        }
+        Ok(_) => return None,
+        Err(_) => {}
+    }
+    // Not a statement: perhaps the end of a name that began on an earlier line.
+    let behind_name = (quoted_rest, blanks, char('='), blanks, char('"'));
+    let (rest, _) = recognize(behind_name).parse(line).ok()?;
+    (!has_quote(rest)).then_some(OpenString::Text)
+}
+
+/// Whether the first quote of a line ends the string that is open before it as the grammar wants it.
+pub(super) fn closes(open: OpenString, line: &[u8]) -> bool {
+    match open {
+        OpenString::Name => (quoted_rest, blanks, char('=')).parse(line).is_ok(),
+        OpenString::Text => (quoted_rest, end_of_line).parse(line).is_ok(),
+    }
+}
+
+/// Whether the text has a quote that no backslash escapes.
+pub(super) fn has_quote(text: &[u8]) -> bool {
+    !matches!(
+        quoted_rest(text),
+        Err(Err::Failure(Fault {
+            in_string: true,
+            ..
+        }))
+    )
+}
+
+fn blanks(text: &[u8]) -> Parsed<'_, &[u8]> {
+    take_while(|c| c == b' ' || c == b'\t').parse(text)
+}
+
+/// Blanks and a comment, up to the end of the line.
+fn end_of_line(text: &[u8]) -> Parsed<'_, ()> {
+    expect(
+        "the end of the line or a comment",
+        value((), (blanks, alt((value((), eof), value((), char(';')))))),
+    )(text)
+}
+
+/// Names of keys may hold brackets: the last one on the line closes.
+fn key(text: &[u8]) -> Parsed<'_, Statement<'_>> {
+    let (text, _) = char('[').parse(text)?;
+    let Some(end) = memchr::memrchr(b']', text) else {
+        return Err(Err::Failure(Fault {
+            at: text,
+            expected: "a closing bracket behind the key",
+            in_string: false,
+        }));
+    };
+    let path = &text[..end];
+    let statement = match path.strip_prefix(b"-") {
+        Some(path) => Statement::KeyDeletion(path),
+        None => Statement::Key(path),
+    };
+    Ok((&text[end + 1..], statement))
+}
+
+fn value_statement(text: &[u8]) -> Parsed<'_, Statement<'_>> {
+    let name = alt((map(char('@'), |_| Quoted::default()), quoted));
+    let (text, name) = terminated(
+        name,
+        (blanks, expect("= behind the name", char('=')), blanks),
+    )
+    .parse(text)?;
+    let (text, data) = expect("a string, dword:, hex: or -", data).parse(text)?;
+    Ok((text, Statement::Value { name, data }))
+}
+
+fn data(text: &[u8]) -> Parsed<'_, Data> {
+    alt((
+        map(terminated(quoted, end_of_line), Data::Text),
+        map(
+            preceded(
+                tag_no_case(&b"dword:"[..]),
+                cut(terminated(dword, end_of_line)),
+            ),
+            Data::Dword,
+        ),
+        map(
+            (terminated(hex_type, char(':')), blanks, hex_bytes),
+            |(value_type, _, bytes)| Data::Hex(value_type, bytes),
+        ),
+        value(Data::Deletion, (char('-'), end_of_line)),
+    ))
+    .parse(text)
+}
+
+fn dword(text: &[u8]) -> Parsed<'_, u32> {
+    expect(
+        "one to eight hexadecimal digits",
+        preceded(blanks, hex_number(8)),
+    )(text)
+}
+
+/// `hex` or `hex(n)`, n being the type's number in hexadecimal.
+fn hex_type(text: &[u8]) -> Parsed<'_, ValueType> {
+    let number = delimited(char('('), hex_number(8), char(')'));
+    let (text, number) = preceded(tag_no_case(&b"hex"[..]), opt(number)).parse(text)?;
+    Ok((text, number.map_or(ValueType::BINARY, ValueType)))
+}
+
+/// Bytes parted by commas, a comma allowed behind the last; then the end of the line, or a backslash for more.
+fn hex_bytes(text: &[u8]) -> Parsed<'_, HexBytes> {
+    let byte = map(hex_number(2), |number| number as u8);
+    let comma = (blanks, char(','), blanks);
+    let (rest, bytes) = separated_list0(comma, byte).parse(text)?;
+    let comma = (blanks, char(','));
+    let (rest, comma) = match bytes.is_empty() {
+        true => (rest, None),
+        false => opt(comma).parse(rest)?,
+    };
+    let (rest, backslash) = opt((blanks, char('\\'))).parse(rest)?;
+    if backslash.is_some() && comma.is_none() && !bytes.is_empty() {
+        return Err(Err::Failure(Fault {
+            at: rest,
+            expected: "a comma before the backslash",
+            in_string: false,
+        }));
+    }
+    let (rest, ()) = expect("bytes as two hexadecimal digits parted by commas", |rest| {
+        end_of_line(rest)
+    })(rest)?;
+    let continues = backslash.is_some();
+    Ok((rest, HexBytes { bytes, continues }))
+}
+
+fn hex_number<'a>(most_digits: usize) -> impl Parser<&'a [u8], Output = u32, Error = Fault<'a>> {
+    map_opt(
+        take_while_m_n(1, most_digits, |c: u8| c.is_ascii_hexdigit()),
+        |digits| u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok(),
+    )
+}
+
+/// A quoted string.
+fn quoted(text: &[u8]) -> Parsed<'_, Quoted> {
+    preceded(char('"'), quoted_rest).parse(text)
+}
+
+/// A quoted string behind its opening quote.
+fn quoted_rest(start: &[u8]) -> Parsed<'_, Quoted> {
+    let mut quoted = Quoted::default();
+    let mut text = start;
+    loop {
+        let (rest, run) = opt(take_while1(|c| c != b'"' && c != b'\\')).parse(text)?;
+        quoted.text.extend_from_slice(run.unwrap_or_default());
+        text = match rest {
+            [b'"', rest @ ..] => return Ok((rest, quoted)),
+            // Windows' importer gives up a string with either: text that has a NUL is exported as hex(1).
+            [b'\\', b'\r' | b'\n' | b'0', ..] => {
+                return Err(Err::Failure(Fault {
+                    at: rest,
+                    expected: r#"`\\` or `\"` for a backslash or a quote"#,
+                    in_string: false,
+                }));
+            }
+            [
+                b'\\',
+                escaped @ (b'"' | b'\\' | b'n' | b'r' | b'0'),
+                rest @ ..,
+            ] => {
+                quoted.text.push(match escaped {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    &escaped => escaped,
+                });
+                rest
+            }
+            [backslash @ b'\\', rest @ ..] => {
+                quoted.text.push(*backslash);
+                quoted.has_bare_backslash = true;
+                rest
+            }
+            _ => {
+                return Err(Err::Failure(Fault {
+                    at: start,
+                    expected: "a closing quote",
+                    in_string: true,
+                }));
+            }
+        };
+    }
+}

@@ -1,0 +1,339 @@
+//! The mount registry: `Microsoft\WIMMount\Mounted Images`, one key for each mounted image.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::file_time::FileTime;
+use crate::observation::{NotCaptured, Observation};
+use crate::registry::{RegistryEntry, RegistryKey, RegistryValue, ValueType};
+use crate::wide_string::WideString;
+
+/// What the registry records about one mounted image.
+///
+/// The four values are all that was ever seen in such a key. Others are kept as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountRegistration {
+    /// The key's path in the evidence.
+    pub registry_key: WideString,
+    /// The mount's GUID, where the key is named by one, with or without braces.
+    pub mount_id: Option<Uuid>,
+    /// When the key was last written; text exports do not tell.
+    pub registered_at: Option<FileTime>,
+    /// `Mount Path`: the directory on which the image is mounted, as recorded.
+    pub mount_path: Observation<WideString>,
+    /// `WIM Path`: the image file, as recorded.
+    pub image_file_path: Observation<WideString>,
+    /// `Image Index`: the image in that file, counted from 1.
+    pub image_index: Observation<u32>,
+    /// `Status`: how far the mount has come; 1 mounting, 2 mounted, 3 partly unmounted. Not a [`DismMountStatus`](crate::DismMountStatus).
+    pub progress_value: Observation<u32>,
+    /// Values that are none of these.
+    pub other_values: Vec<RegistryValue>,
+    /// Where the key stands in the evidence.
+    pub position: Position,
+}
+
+/// What one piece of registry evidence says about mounted images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountRegistry {
+    /// Whether there is a `Mounted Images` key. Absent or empty, it says that nothing is mounted.
+    pub mounted_images: Observation<()>,
+    /// The registrations, in the order in which they are recorded.
+    pub registrations: Vec<MountRegistration>,
+    /// What could not be used.
+    pub warnings: Warnings,
+}
+
+/// Picks the mount registrations out of registry entries.
+///
+/// Whatever stands before `Microsoft\WIMMount\Mounted Images` is accepted: a hive has no `SOFTWARE` level, and an offline hive
+/// is exported under the name by which it was loaded.
+#[derive(Debug, Default)]
+pub struct MountRegistryCollector {
+    /// By the key's path in upper case.
+    keys: BTreeMap<WideString, Key>,
+    /// The key to which the next values belong, by the same.
+    current: Option<WideString>,
+    next_order: u64,
+    kept_bytes: usize,
+    has_mounted_images: bool,
+    has_wim_mount: bool,
+    covers_wim_mount: Option<bool>,
+    warnings: Warnings,
+}
+
+#[derive(Debug)]
+struct Key {
+    order: u64,
+    key: RegistryKey,
+    values: Vec<RegistryValue>,
+}
+
+/// Where a key lies in relation to the mount registry.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Elsewhere,
+    /// `Microsoft\WIMMount` or something below it that is not the following.
+    WimMount,
+    MountedImages,
+    Registration,
+    BelowRegistration,
+}
+
+impl MountRegistryCollector {
+    /// The most that is kept of registrations, in bytes: a hostile file must not fill the memory.
+    const MAX_BYTES: usize = 16 << 20;
+    /// The most values that are kept of one key.
+    const MAX_VALUES: usize = 1_000;
+
+    /// Takes the next entry of the evidence.
+    pub fn push(&mut self, entry: RegistryEntry) {
+        match entry {
+            RegistryEntry::Key(key) => self.key(key),
+            RegistryEntry::Value(value) => self.value(value),
+            RegistryEntry::KeyDeletion { path, .. } => self.delete(&path.to_upcase()),
+            RegistryEntry::ValueDeletion { name, .. } => {
+                if let Some(key) = self
+                    .current
+                    .as_ref()
+                    .and_then(|path| self.keys.get_mut(path))
+                {
+                    key.values.retain(|value| !value.name.eq_ignore_case(&name));
+                }
+            }
+        }
+    }
+
+    fn key(&mut self, key: RegistryKey) {
+        self.current = None;
+        let path = key.path.to_upcase();
+        let levels: Vec<&[u16]> = path
+            .as_units()
+            .split(|&unit| unit == u16::from(b'\\'))
+            .collect();
+        self.covers_wim_mount
+            .get_or_insert_with(|| covers_wim_mount(&levels));
+        let (place, is_wow64) = place(&levels);
+        match place {
+            Place::Elsewhere => return,
+            Place::WimMount => {}
+            Place::MountedImages => self.has_mounted_images |= !is_wow64,
+            Place::Registration if is_wow64 => {
+                let text = format!("{} is not used by Windows and not judged", key.path);
+                self.warnings
+                    .push(Warning::new(WarningCode::Wow64Twin, text).at(key.position));
+            }
+            Place::Registration => {
+                self.has_mounted_images = true;
+                self.keep(path, key);
+            }
+            Place::BelowRegistration => {
+                let text = format!(
+                    "{} lies below a registration, where nothing is known to belong",
+                    key.path
+                );
+                self.warnings
+                    .push(Warning::new(WarningCode::UnknownKey, text).at(key.position));
+            }
+        }
+        self.has_wim_mount |= !is_wow64;
+    }
+
+    fn keep(&mut self, path: WideString, key: RegistryKey) {
+        if !self.has_room_for(3 * key.path.as_units().len() * 2, key.position) {
+            return;
+        }
+        let order = self.next_order;
+        self.next_order += 1;
+        // A key that is named again goes on: the last of its values win.
+        let kept = self.keys.entry(path.clone()).or_insert_with(|| Key {
+            order,
+            key: key.clone(),
+            values: Vec::new(),
+        });
+        kept.key.last_written = kept.key.last_written.max(key.last_written);
+        self.current = Some(path);
+    }
+
+    fn value(&mut self, value: RegistryValue) {
+        let Some(path) = &self.current else {
+            return;
+        };
+        let bytes = 2 * value.name.as_units().len() + value.data.len();
+        let path = path.clone();
+        if !self.has_room_for(bytes, value.position) {
+            return;
+        }
+        let Some(key) = self.keys.get_mut(&path) else {
+            return;
+        };
+        let known = key
+            .values
+            .iter()
+            .position(|known| known.name.eq_ignore_case(&value.name));
+        match known {
+            Some(known) => key.values[known] = value,
+            None if key.values.len() < Self::MAX_VALUES => key.values.push(value),
+            None => {
+                let text = format!("more than {} values in {}", Self::MAX_VALUES, key.key.path);
+                self.warnings
+                    .push(Warning::new(WarningCode::LimitReached, text).at(value.position));
+            }
+        }
+    }
+
+    fn has_room_for(&mut self, bytes: usize, position: Position) -> bool {
+        self.kept_bytes = self.kept_bytes.saturating_add(bytes);
+        let has_room = self.kept_bytes <= Self::MAX_BYTES;
+        if !has_room {
+            let text = "more than 16 MiB of registrations: this and what follows is left out";
+            self.warnings
+                .push(Warning::new(WarningCode::LimitReached, text).at(position));
+        }
+        has_room
+    }
+
+    /// Forgets a key and all below it.
+    fn delete(&mut self, path: &WideString) {
+        self.current = None;
+        self.keys.remove(path);
+        let mut below = path.as_units().to_vec();
+        below.push(b'\\'.into());
+        let first = WideString::from_units(below.clone());
+        let gone: Vec<WideString> = self
+            .keys
+            .range(first..)
+            .map(|(path, _)| path)
+            .take_while(|path| path.as_units().starts_with(&below))
+            .cloned()
+            .collect();
+        for path in gone {
+            self.keys.remove(&path);
+        }
+    }
+
+    /// The mount registry, when all entries were pushed.
+    pub fn finish(mut self) -> MountRegistry {
+        let mounted_images = if self.has_mounted_images {
+            Observation::Present(())
+        } else if self.has_wim_mount || self.covers_wim_mount == Some(true) {
+            Observation::Absent
+        } else {
+            let text = r"there is no `Microsoft\WIMMount` key, and the export does not begin above it: export HKLM\SOFTWARE\Microsoft\WIMMount";
+            self.warnings
+                .push(Warning::new(WarningCode::MountRegistryNotInEvidence, text));
+            Observation::NotCaptured(NotCaptured::Path)
+        };
+        let mut keys: Vec<Key> = self.keys.into_values().collect();
+        keys.sort_by_key(|key| key.order);
+        MountRegistry {
+            mounted_images,
+            registrations: keys.into_iter().map(MountRegistration::from_key).collect(),
+            warnings: self.warnings,
+        }
+    }
+}
+
+fn is(level: &[u16], name: &str) -> bool {
+    name.encode_utf16().eq(level.iter().copied())
+}
+
+/// Where a key lies, by the levels of its path in upper case, and whether below a `WOW6432Node`.
+fn place(levels: &[&[u16]]) -> (Place, bool) {
+    let start = levels
+        .windows(2)
+        .position(|pair| is(pair[0], "MICROSOFT") && is(pair[1], "WIMMOUNT"));
+    let Some(start) = start else {
+        return (Place::Elsewhere, false);
+    };
+    let is_wow64 = levels[..start].iter().any(|level| is(level, "WOW6432NODE"));
+    let place = match &levels[start + 2..] {
+        [images] if is(images, "MOUNTED IMAGES") => Place::MountedImages,
+        [images, _] if is(images, "MOUNTED IMAGES") => Place::Registration,
+        [images, _, _, ..] if is(images, "MOUNTED IMAGES") => Place::BelowRegistration,
+        _ => Place::WimMount,
+    };
+    (place, is_wow64)
+}
+
+/// Whether an export that begins with this key would hold `Microsoft\WIMMount`, were it there.
+fn covers_wim_mount(levels: &[&[u16]]) -> bool {
+    match levels {
+        [root] | [root, _] => is(root, "HKEY_LOCAL_MACHINE") || is(root, "HKEY_USERS"),
+        [.., node, _] if is(node, "WOW6432NODE") => false,
+        [root, _, microsoft] => {
+            is(microsoft, "MICROSOFT") && (is(root, "HKEY_LOCAL_MACHINE") || is(root, "HKEY_USERS"))
+        }
+        _ => false,
+    }
+}
+
+impl MountRegistration {
+    fn from_key(key: Key) -> Self {
+        let mut values = key.values;
+        let mut take = |name: &str| {
+            let name = WideString::from(name);
+            let index = values
+                .iter()
+                .position(|value| value.name.eq_ignore_case(&name))?;
+            Some(values.remove(index))
+        };
+        let (mount_path, wim_path) = (take("Mount Path"), take("WIM Path"));
+        let (image_index, status) = (take("Image Index"), take("Status"));
+        MountRegistration {
+            mount_id: mount_id(&key.key.path),
+            registry_key: key.key.path,
+            registered_at: key.key.last_written,
+            mount_path: observe(mount_path, string),
+            image_file_path: observe(wim_path, string),
+            image_index: observe(image_index, dword),
+            progress_value: observe(status, dword),
+            other_values: values,
+            position: key.key.position,
+        }
+    }
+}
+
+/// The GUID by which the key is named, braces or none.
+fn mount_id(path: &WideString) -> Option<Uuid> {
+    let path = path.to_utf8()?;
+    let name = path.rsplit('\\').next()?;
+    let bare = match name.strip_prefix('{') {
+        Some(rest) => rest.strip_suffix('}')?,
+        None => name,
+    };
+    // Only the hyphenated form: uuid would take others too.
+    (bare.len() == 36).then(|| Uuid::try_parse(bare).ok())?
+}
+
+fn observe<T>(
+    value: Option<RegistryValue>,
+    read: fn(&RegistryValue) -> Result<T, Error>,
+) -> Observation<T> {
+    match value {
+        None => Observation::Absent,
+        Some(value) => match read(&value) {
+            Ok(read) => Observation::Present(read),
+            Err(error) => Observation::Unreadable(error.at(value.position)),
+        },
+    }
+}
+
+fn string(value: &RegistryValue) -> Result<WideString, Error> {
+    match value.value_type {
+        ValueType::SZ | ValueType::EXPAND_SZ => Ok(WideString::from_utf16le_until_nul(&value.data)),
+        other => Err(Error::malformed("REG_SZ", other.to_string())),
+    }
+}
+
+fn dword(value: &RegistryValue) -> Result<u32, Error> {
+    match (value.value_type, value.data.as_slice()) {
+        (ValueType::DWORD, &[a, b, c, d]) => Ok(u32::from_le_bytes([a, b, c, d])),
+        (ValueType::DWORD, data) => {
+            Err(Error::malformed("4 bytes", format!("{} bytes", data.len())))
+        }
+        (other, _) => Err(Error::malformed("REG_DWORD", other.to_string())),
+    }
+}
