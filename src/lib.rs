@@ -1,11 +1,14 @@
 //! Offline inspector for DISM mount state.
 
+mod binary;
 mod error;
 mod file_time;
 mod observation;
+pub mod mount_point;
 pub mod registry;
 mod signature;
 mod wide_string;
+pub mod wim;
 
 pub use error::{Error, Position, Warning, WarningCode, Warnings};
 pub use file_time::FileTime;
