@@ -256,6 +256,14 @@ codes! {
         UnknownKey = "unknown-key",
         /// There is more than this version keeps.
         LimitReached = "limit-reached",
+        /// Bytes follow where the evidence says it ends.
+        TrailingBytes = "trailing-bytes",
+        /// A record of a `$WIMMOUNTDATA` stream does not hold what its id says.
+        MountDataMalformed = "mount-data-malformed",
+        /// The data of a reparse point do not have the layout of its tag.
+        ReparseDataMalformed = "reparse-data-malformed",
+        /// The XML data of an image file are missing, damaged, or disagree with its header.
+        ImageXmlMalformed = "image-xml-malformed",
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use nom::number::complete::{le_u16, le_u32};
+use nom::{IResult, Parser};
 use uuid::Uuid;
 
-use crate::error::{Error, Warnings};
+use crate::binary::{byte_array, guid, structure};
+use crate::error::{Error, Position, Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 /// What kind of reparse point it is, by the file system's own number.
@@ -126,11 +129,167 @@ pub enum WofProvider {
 impl ReparsePoint {
     /// Reads a reparse buffer, with its head of tag and length.
     ///
+    /// Data that do not have the layout of their tag are kept as [`ReparseData::Other`], with a warning.
+    ///
     /// # Errors
     ///
-    /// The buffer ends within its head, or a length in it reaches beyond its end.
+    /// The buffer ends within its head, or its length reaches beyond its end.
     pub fn parse(bytes: &[u8]) -> Result<(ReparsePoint, Warnings), Error> {
-        let _ = bytes;
-        Err(Error::malformed("not yet", "not yet"))
+        let mut warnings = Warnings::default();
+        let (rest, (tag, length)) = structure("a reparse buffer's head", 0, bytes, head)?;
+        let (rest, owner) = match tag.is_microsoft() {
+            true => (rest, None),
+            false => structure(
+                "the GUID of the tag's owner",
+                HEAD_SIZE,
+                rest,
+                guid.map(Some),
+            )?,
+        };
+        let Some((data, trailing)) = rest.split_at_checked(length.into()) else {
+            let expected = format!("a data length of at most {} bytes", rest.len());
+            return Err(Error::malformed(expected, length.to_string()).at(LENGTH_POSITION));
+        };
+        if !trailing.is_empty() {
+            warnings.push(Warning::malformed(
+                WarningCode::TrailingBytes,
+                Position::Byte((bytes.len() - trailing.len()) as u64),
+                "the end of the reparse buffer",
+                &format!("{} more bytes", trailing.len()),
+            ));
+        }
+        let data = reparse_data(tag, data).unwrap_or_else(|error| {
+            warnings.push(Warning::malformed(
+                WarningCode::ReparseDataMalformed,
+                error.position().unwrap_or(LENGTH_POSITION),
+                error.expected().unwrap_or_default(),
+                error.found().unwrap_or_default(),
+            ));
+            ReparseData::Other(data.to_vec())
+        });
+        Ok((ReparsePoint { tag, owner, data }, warnings))
     }
 }
+
+/// Size in bytes of tag, length and a reserved field. The data of Microsoft's own tags follow.
+const HEAD_SIZE: u64 = 8;
+/// Where `ReparseDataLength` stands.
+const LENGTH_POSITION: Position = Position::Byte(4);
+
+fn head(bytes: &[u8]) -> IResult<&[u8], (ReparseTag, u16)> {
+    let (rest, (tag, length, _reserved)) = (le_u32, le_u16, le_u16).parse(bytes)?;
+    Ok((rest, (ReparseTag(tag), length)))
+}
+
+fn reparse_data(tag: ReparseTag, data: &[u8]) -> Result<ReparseData, Error> {
+    match tag {
+        ReparseTag::WIM => wim(data).map(ReparseData::Wim),
+        ReparseTag::MOUNT_POINT => mount_point(data),
+        ReparseTag::SYMLINK => symbolic_link(data).map(ReparseData::SymbolicLink),
+        ReparseTag::WOF => wof(data).map(ReparseData::Wof),
+        _ => Ok(ReparseData::Other(data.to_vec())),
+    }
+}
+
+fn wim(data: &[u8]) -> Result<WimReparseData, Error> {
+    let name = "a WIM reparse point's 36 bytes";
+    let (rest, (inferred_mount_id, inferred_sha1)) =
+        structure(name, HEAD_SIZE, data, (guid, byte_array))?;
+    if !rest.is_empty() {
+        return Err(
+            Error::malformed(name, format!("{} bytes", data.len())).at(Position::Byte(HEAD_SIZE))
+        );
+    }
+    Ok(WimReparseData {
+        inferred_mount_id,
+        inferred_sha1,
+    })
+}
+
+/// Offset and length in bytes of a name within `PathBuffer`.
+type NameSpan = (u16, u16);
+
+fn name_span(bytes: &[u8]) -> IResult<&[u8], NameSpan> {
+    (le_u16, le_u16).parse(bytes)
+}
+
+/// Mount Point Reparse Data Buffer: \[MS-FSCC\] 2.1.2.5.
+fn mount_point(data: &[u8]) -> Result<ReparseData, Error> {
+    let (path_buffer, (substitute, print)) = structure(
+        "a mount point's reparse data",
+        HEAD_SIZE,
+        data,
+        (name_span, name_span),
+    )?;
+    Ok(ReparseData::MountPoint {
+        substitute_name: name(path_buffer, substitute, SUBSTITUTE_NAME_POSITION)?,
+        print_name: name(path_buffer, print, PRINT_NAME_POSITION)?,
+    })
+}
+
+/// Symbolic Link Reparse Data Buffer: \[MS-FSCC\] 2.1.2.4.
+fn symbolic_link(data: &[u8]) -> Result<SymbolicLink, Error> {
+    let (path_buffer, (substitute, print, flags)) = structure(
+        "a symbolic link's reparse data",
+        HEAD_SIZE,
+        data,
+        (name_span, name_span, le_u32),
+    )?;
+    Ok(SymbolicLink {
+        substitute_name: name(path_buffer, substitute, SUBSTITUTE_NAME_POSITION)?,
+        print_name: name(path_buffer, print, PRINT_NAME_POSITION)?,
+        is_relative: flags & SYMLINK_FLAG_RELATIVE != 0,
+    })
+}
+
+/// Where `SubstituteNameOffset` stands, in mount points and symbolic links.
+const SUBSTITUTE_NAME_POSITION: Position = Position::Byte(HEAD_SIZE);
+/// Where `PrintNameOffset` stands, in mount points and symbolic links.
+const PRINT_NAME_POSITION: Position = Position::Byte(HEAD_SIZE + 4);
+const SYMLINK_FLAG_RELATIVE: u32 = 1;
+
+/// The name at `span`, which itself stands at `position` of the reparse buffer.
+fn name(
+    path_buffer: &[u8],
+    (offset, length): NameSpan,
+    position: Position,
+) -> Result<WideString, Error> {
+    let (start, end) = (
+        usize::from(offset),
+        usize::from(offset) + usize::from(length),
+    );
+    match path_buffer.get(start..end) {
+        Some(name) => Ok(WideString::from_utf16le(name)),
+        None => Err(Error::malformed(
+            format!("a name within the {} bytes of names", path_buffer.len()),
+            format!("one at {start} to {end}"),
+        )
+        .at(position)),
+    }
+}
+
+/// `WOF_EXTERNAL_INFO`, then the provider's own structure: wofapi.h.
+fn wof(data: &[u8]) -> Result<WofProvider, Error> {
+    let (rest, (_version, provider)) =
+        structure("WOF_EXTERNAL_INFO", HEAD_SIZE, data, (le_u32, le_u32))?;
+    match provider {
+        WOF_PROVIDER_WIM => Ok(WofProvider::Wim(rest.to_vec())),
+        WOF_PROVIDER_FILE => {
+            let (_, (_version, algorithm)) = structure(
+                "FILE_PROVIDER_EXTERNAL_INFO",
+                HEAD_SIZE + WOF_EXTERNAL_INFO_SIZE,
+                rest,
+                (le_u32, le_u32),
+            )?;
+            Ok(WofProvider::File { algorithm })
+        }
+        _ => Ok(WofProvider::Other {
+            provider,
+            data: rest.to_vec(),
+        }),
+    }
+}
+
+const WOF_EXTERNAL_INFO_SIZE: u64 = 8;
+const WOF_PROVIDER_WIM: u32 = 1;
+const WOF_PROVIDER_FILE: u32 = 2;

@@ -5,9 +5,12 @@
 //! Bytes whose meaning the sample does not show are kept as they are and not interpreted; the image index,
 //! the read/write mode, a format version and a stamp of the image should be among them.
 
+use nom::number::complete::le_u32;
+use nom::{IResult, Parser};
 use uuid::Uuid;
 
-use crate::error::{Error, Warnings};
+use crate::binary::{byte_array, guid, structure};
+use crate::error::{Error, Position, Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 /// The contents of a `$WIMMOUNTDATA` stream.
@@ -58,11 +61,157 @@ impl MountDataRecord {
 impl WimMountData {
     /// Reads a `$WIMMOUNTDATA` stream.
     ///
+    /// Records may come in any order, be unknown or be missing. Of a record that comes twice the first counts.
+    ///
     /// # Errors
     ///
     /// The stream is shorter than its header, or a length in it reaches beyond its end.
     pub fn parse(bytes: &[u8]) -> Result<(WimMountData, Warnings), Error> {
-        let _ = bytes;
-        Err(Error::malformed("not yet", "not yet"))
+        let mut warnings = Warnings::default();
+        let (_, header) = structure("a $WIMMOUNTDATA header of 0x28 bytes", 0, bytes, header)?;
+        let stream = stream_proper(bytes, header.total_length, &mut warnings)?;
+        let records = records(stream, &mut warnings)?;
+        let mut path = |id, text_offset| path(&records, id, text_offset, &mut warnings);
+        let mount_data = WimMountData {
+            mount_id: header.mount_id,
+            wim_path: path(MountDataRecord::WIM_PATH, 0),
+            mount_path: path(MountDataRecord::MOUNT_PATH, 0),
+            temp_path: path(MountDataRecord::TEMP_PATH, 0),
+            log_path: path(MountDataRecord::LOG_PATH, LOG_PATH_TEXT_OFFSET),
+            unknown_04: header.unknown_04,
+            unknown_20: header.unknown_20,
+            records,
+        };
+        Ok((mount_data, warnings))
     }
+}
+
+/// Size of the stream's header in bytes.
+const HEADER_SIZE: usize = 0x28;
+/// Size in bytes of a record's id and length.
+const RECORD_HEAD_SIZE: usize = 8;
+/// Records start at multiples of this many bytes.
+const RECORD_ALIGNMENT: usize = 8;
+/// Where the text of the log path starts in its record.
+const LOG_PATH_TEXT_OFFSET: usize = 12;
+
+struct Header {
+    total_length: u32,
+    unknown_04: [u8; 12],
+    mount_id: Uuid,
+    unknown_20: [u8; 8],
+}
+
+fn header(bytes: &[u8]) -> IResult<&[u8], Header> {
+    let (rest, (total_length, unknown_04, mount_id, unknown_20)) =
+        (le_u32, byte_array, guid, byte_array).parse(bytes)?;
+    let header = Header {
+        total_length,
+        unknown_04,
+        mount_id,
+        unknown_20,
+    };
+    Ok((rest, header))
+}
+
+/// The bytes that the stream's own length covers. Samba may append one NUL to a stream: that is no finding.
+fn stream_proper<'a>(
+    bytes: &'a [u8],
+    total_length: u32,
+    warnings: &mut Warnings,
+) -> Result<&'a [u8], Error> {
+    let length = usize::try_from(total_length)
+        .ok()
+        .filter(|length| (HEADER_SIZE..=bytes.len()).contains(length))
+        .ok_or_else(|| {
+            let expected = format!("a total length of {HEADER_SIZE} to {} bytes", bytes.len());
+            Error::malformed(expected, total_length.to_string()).at(Position::Byte(0))
+        })?;
+    let (stream, trailing) = bytes.split_at(length);
+    if !matches!(trailing, [] | [0]) {
+        warnings.push(trailing_bytes(length, trailing));
+    }
+    Ok(stream)
+}
+
+fn records(stream: &[u8], warnings: &mut Warnings) -> Result<Vec<MountDataRecord>, Error> {
+    let mut records = Vec::new();
+    let mut offset = HEADER_SIZE;
+    loop {
+        let rest = stream.get(offset..).unwrap_or_default();
+        if rest.len() < RECORD_HEAD_SIZE {
+            if rest.iter().any(|&byte| byte != 0) {
+                warnings.push(trailing_bytes(offset, rest));
+            }
+            return Ok(records);
+        }
+        let record = record(rest, offset)?;
+        offset += (RECORD_HEAD_SIZE + record.payload.len()).next_multiple_of(RECORD_ALIGNMENT);
+        records.push(record);
+    }
+}
+
+/// Reads the record at the front of `bytes`, which stand at `offset`.
+fn record(bytes: &[u8], offset: usize) -> Result<MountDataRecord, Error> {
+    let base = offset as u64;
+    let (rest, (id, length)) = structure("a record's head", base, bytes, (le_u32, le_u32))?;
+    let payload = usize::try_from(length)
+        .ok()
+        .and_then(|length| rest.get(..length))
+        .ok_or_else(|| {
+            let expected = format!("a record length of at most {} bytes", rest.len());
+            Error::malformed(expected, length.to_string()).at(Position::Byte(base + 4))
+        })?;
+    Ok(MountDataRecord {
+        id,
+        offset: base,
+        payload: payload.to_vec(),
+    })
+}
+
+/// The path in the first record with this id, whose text starts `text_offset` bytes into the payload.
+fn path(
+    records: &[MountDataRecord],
+    id: u32,
+    text_offset: usize,
+    warnings: &mut Warnings,
+) -> Option<WideString> {
+    let mut with_id = records.iter().filter(|record| record.id == id);
+    let record = with_id.next()?;
+    let mut warn = |record: &MountDataRecord, expected: &str, found: &str| {
+        warnings.push(Warning::malformed(
+            WarningCode::MountDataMalformed,
+            Position::Byte(record.offset),
+            expected,
+            found,
+        ));
+    };
+    for again in with_id {
+        warn(again, &format!("one record {id}"), "another one");
+    }
+    let Some(text) = record.payload.get(text_offset..) else {
+        warn(
+            record,
+            &format!("a path {text_offset} bytes into record {id}"),
+            &format!("{} bytes", record.payload.len()),
+        );
+        return None;
+    };
+    if text.len() % 2 != 0 {
+        warn(
+            record,
+            "UTF-16LE",
+            &format!("an odd number of bytes ({})", text.len()),
+        );
+    }
+    Some(WideString::from_utf16le_until_nul(text))
+}
+
+fn trailing_bytes(offset: usize, trailing: &[u8]) -> Warning {
+    Warning::malformed(
+        WarningCode::TrailingBytes,
+        Position::Byte(offset as u64),
+        "the end of the stream",
+        &format!("{} more bytes", trailing.len()),
+    )
 }

@@ -1,9 +1,13 @@
 //! `WIMHEADER_V1_PACKED`, the first 208 bytes of a WIM: \[MS-WIM\] 2.2.
 
 use bitflags::bitflags;
+use nom::bytes::complete::take;
+use nom::number::complete::{le_u16, le_u32, le_u64};
+use nom::{IResult, Parser};
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::binary::{guid, structure};
+use crate::error::{Error, Position};
 
 bitflags! {
     /// `dwFlags` of the header. Bits that \[MS-WIM\] does not name are kept.
@@ -81,6 +85,17 @@ impl ResourceHeader {
     pub fn is_absent(&self) -> bool {
         self.size == 0
     }
+
+    /// Whether the resource is stored compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.flags & Self::COMPRESSED != 0
+    }
+
+    /// Whether all of the resource lies in a file of this size. An absent one does.
+    pub fn lies_within(&self, file_size: u64) -> bool {
+        let end = self.offset.checked_add(self.size);
+        self.is_absent() || end.is_some_and(|end| end <= file_size)
+    }
 }
 
 /// The header of a WIM.
@@ -126,13 +141,45 @@ impl WimHeader {
     ///
     /// The bytes do not start with a WIM's magic, or end within the header.
     pub fn parse(bytes: &[u8]) -> Result<WimHeader, Error> {
-        let _ = bytes;
-        Err(Error::malformed("not yet", "not yet"))
+        let is_pipable = match bytes.get(..MAGIC.len()) {
+            Some(magic) if magic == MAGIC => false,
+            Some(magic) if magic == PIPABLE_MAGIC => true,
+            _ => {
+                let found = bytes.get(..MAGIC.len()).unwrap_or(bytes);
+                return Err(
+                    Error::malformed("MSWIM", format!("\"{}\"", found.escape_ascii()))
+                        .at(Position::Byte(0)),
+                );
+            }
+        };
+        let (_, (header_size, header)) =
+            structure("a WIM header of 208 bytes", 0, bytes, wim_header)?;
+        if header_size as usize != Self::SIZE {
+            return Err(
+                Error::malformed("a header size of 208", header_size.to_string())
+                    .at(Position::Byte(MAGIC.len() as u64)),
+            );
+        }
+        Ok(WimHeader {
+            is_pipable,
+            ..header
+        })
     }
 
     /// How the resources are compressed.
     pub fn compression(&self) -> Compression {
-        Compression::Unknown
+        let formats = WimFlags::COMPRESS_XPRESS
+            | WimFlags::COMPRESS_XPRESS2
+            | WimFlags::COMPRESS_LZX
+            | WimFlags::COMPRESS_LZMS;
+        let format = self.flags & formats;
+        match format {
+            _ if !self.flags.contains(WimFlags::COMPRESSION) => Compression::None,
+            WimFlags::COMPRESS_XPRESS | WimFlags::COMPRESS_XPRESS2 => Compression::Xpress,
+            WimFlags::COMPRESS_LZX => Compression::Lzx,
+            WimFlags::COMPRESS_LZMS => Compression::Lzms,
+            _ => Compression::Unknown,
+        }
     }
 
     /// Whether the WIM may have solid resources, as ESD files do: DISM does not mount those.
@@ -144,4 +191,54 @@ impl WimHeader {
     pub fn is_split(&self) -> bool {
         self.total_parts > 1 || self.flags.contains(WimFlags::SPANNED)
     }
+}
+
+/// `ImageTag` of a WIM.
+pub(super) const MAGIC: &[u8; 8] = b"MSWIM\0\0\0";
+/// `ImageTag` of a pipable WIM, which only wimlib makes.
+pub(super) const PIPABLE_MAGIC: &[u8; 8] = b"WLPWM\0\0\0";
+/// Where `rhXmlData` stands in the header.
+pub(super) const XML_DATA_POSITION: u64 = 0x48;
+/// `bUnused`, at the end of the header.
+const UNUSED_SIZE: usize = 60;
+
+/// The header with `cbSize`, its own size; whether it is pipable only the magic says.
+fn wim_header(bytes: &[u8]) -> IResult<&[u8], (u32, WimHeader)> {
+    let (rest, _magic) = take(MAGIC.len()).parse(bytes)?;
+    let (rest, (header_size, version, flags, chunk_size)) =
+        (le_u32, le_u32, le_u32, le_u32).parse(rest)?;
+    let (rest, (guid, part_number, total_parts, image_count)) =
+        (guid, le_u16, le_u16, le_u32).parse(rest)?;
+    let (rest, (lookup_table, xml_data, boot_metadata)) =
+        (resource_header, resource_header, resource_header).parse(rest)?;
+    let (rest, (boot_index, integrity_table)) = (le_u32, resource_header).parse(rest)?;
+    let (rest, _unused) = take(UNUSED_SIZE).parse(rest)?;
+    let header = WimHeader {
+        is_pipable: false,
+        version,
+        flags: WimFlags::from_bits_retain(flags),
+        chunk_size,
+        guid,
+        part_number,
+        total_parts,
+        image_count,
+        lookup_table,
+        xml_data,
+        boot_metadata,
+        boot_index,
+        integrity_table,
+    };
+    Ok((rest, (header_size, header)))
+}
+
+/// `RESHDR_DISK_SHORT`: the highest byte of the first field holds the flags, the rest the size.
+fn resource_header(bytes: &[u8]) -> IResult<&[u8], ResourceHeader> {
+    let (rest, (size_and_flags, offset, original_size)) = (le_u64, le_u64, le_u64).parse(bytes)?;
+    let header = ResourceHeader {
+        size: size_and_flags & 0x00FF_FFFF_FFFF_FFFF,
+        flags: (size_and_flags >> 56) as u8,
+        offset,
+        original_size,
+    };
+    Ok((rest, header))
 }

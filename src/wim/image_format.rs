@@ -1,7 +1,10 @@
 //! What a file is that should be an image file: by its contents, never by its name.
 
 use std::fmt;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::header::{MAGIC, PIPABLE_MAGIC};
+use super::read_at;
 
 /// What a file is that should be an image file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +36,15 @@ pub enum ImageFormat {
     Unknown,
 }
 
+/// How much of a file is looked at from its start.
+const FRONT_SIZE: u64 = 4096;
+/// Cookie of the footer that ends a VHD; a dynamic one starts with a copy.
+const VHD_COOKIE: &[u8] = b"conectix";
+const VHD_FOOTER_SIZE: u64 = 512;
+/// The standard identifier of the first volume descriptor: ECMA-119 8.1.2.
+const ISO_IDENTIFIER: &[u8] = b"CD001";
+const ISO_IDENTIFIER_OFFSET: u64 = 0x8001;
+
 impl ImageFormat {
     /// Tells a file by its contents.
     ///
@@ -40,8 +52,46 @@ impl ImageFormat {
     ///
     /// The source cannot be read.
     pub fn identify(source: &mut (impl Read + Seek)) -> io::Result<ImageFormat> {
-        let _ = source;
-        Ok(ImageFormat::Unknown)
+        let front = read_at(source, 0, FRONT_SIZE)?;
+        if front.is_empty() {
+            return Ok(ImageFormat::Empty);
+        }
+        let magic_numbers: [(usize, &[u8], ImageFormat); 8] = [
+            (0, MAGIC, ImageFormat::Wim),
+            (0, PIPABLE_MAGIC, ImageFormat::PipableWim),
+            (0, VHD_COOKIE, ImageFormat::Vhd),
+            (0, b"vhdxfile", ImageFormat::Vhdx),
+            (4, b"SignedImage ", ImageFormat::Ffu),
+            (0, b"PK\x03\x04", ImageFormat::Zip),
+            (0, b"MZ", ImageFormat::Executable),
+            (
+                0,
+                b"version https://git-lfs.github.com/spec/",
+                ImageFormat::GitLfsPointer,
+            ),
+        ];
+        for (offset, magic, format) in magic_numbers {
+            if front
+                .get(offset..)
+                .is_some_and(|bytes| bytes.starts_with(magic))
+            {
+                return Ok(format);
+            }
+        }
+        if read_at(source, ISO_IDENTIFIER_OFFSET, ISO_IDENTIFIER.len() as u64)? == ISO_IDENTIFIER {
+            return Ok(ImageFormat::Iso);
+        }
+        // A fixed VHD is raw but for its footer.
+        let file_size = source.seek(SeekFrom::End(0))?;
+        if let Some(footer) = file_size.checked_sub(VHD_FOOTER_SIZE)
+            && read_at(source, footer, VHD_COOKIE.len() as u64)? == VHD_COOKIE
+        {
+            return Ok(ImageFormat::Vhd);
+        }
+        match front.iter().all(|&byte| byte == 0) {
+            true => Ok(ImageFormat::Zeros),
+            false => Ok(ImageFormat::Unknown),
+        }
     }
 }
 

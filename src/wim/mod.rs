@@ -7,13 +7,14 @@ mod header;
 mod image_format;
 mod xml;
 
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 
 pub use header::{Compression, ResourceHeader, WimFlags, WimHeader};
 pub use image_format::ImageFormat;
 pub use xml::{Architecture, ImageVersion, WimImage, WimXml};
 
-use crate::error::{Error, Warnings};
+use self::header::XML_DATA_POSITION;
+use crate::error::{Error, Position, Warning, WarningCode, Warnings};
 
 /// The facts of a WIM file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Wim {
     pub xml: Option<WimXml>,
     /// The file's size in bytes.
     pub file_size: u64,
-    /// The parts of the file that its end cuts off, by their names in \[MS-WIM\]; not empty means truncated.
+    /// The parts that the file's end cuts off, by their names in \[MS-WIM\]; not empty means truncated.
     pub cut_off: Vec<&'static str>,
 }
 
@@ -38,13 +39,136 @@ impl Wim {
     ///
     /// The source cannot be read, is not a WIM, or ends within the header. Where the source is another known
     /// image format the error [is "unsupported"](Error::is_unsupported) and names it.
-    pub fn open(source: impl Read + Seek) -> Result<(Wim, Warnings), Error> {
-        let _ = source;
-        Err(Error::malformed("not yet", "not yet"))
+    pub fn open(mut source: impl Read + Seek) -> Result<(Wim, Warnings), Error> {
+        let mut warnings = Warnings::default();
+        let file_size = source.seek(SeekFrom::End(0))?;
+        let front = read_at(&mut source, 0, WimHeader::SIZE as u64)?;
+        let mut header = match WimHeader::parse(&front) {
+            Ok(header) => header,
+            Err(error) => return Err(not_a_wim(&mut source)?.unwrap_or(error)),
+        };
+        let mut cut_off = Vec::new();
+        if header.is_pipable {
+            match trailing_header(&mut source, file_size)? {
+                Some(trailing) => header = trailing,
+                None => cut_off.push("the second header"),
+            }
+        }
+        cut_off.extend(
+            resources(&header)
+                .filter(|(_, resource)| !resource.lies_within(file_size))
+                .map(|(name, _)| name),
+        );
+        for name in &cut_off {
+            warnings.push(Warning::malformed(
+                WarningCode::Truncated,
+                Position::Byte(file_size),
+                name,
+                "the end of the file",
+            ));
+        }
+        let xml = read_xml(&mut source, &header, file_size, &mut warnings)?;
+        let wim = Wim {
+            header,
+            xml,
+            file_size,
+            cut_off,
+        };
+        Ok((wim, warnings))
     }
 
     /// Whether the file ends before its contents do.
     pub fn is_truncated(&self) -> bool {
         !self.cut_off.is_empty()
     }
+}
+
+/// XML data larger than this are not read: those of a WIM with 40 images have about 100 KiB.
+const MAX_XML_SIZE: u64 = 64 << 20;
+
+/// The error for a source whose start is no header of ours, if it is something that has a name.
+fn not_a_wim(source: &mut (impl Read + Seek)) -> Result<Option<Error>, Error> {
+    let format = ImageFormat::identify(source)?;
+    let error = match format {
+        ImageFormat::Wim | ImageFormat::PipableWim | ImageFormat::Unknown => return Ok(None),
+        ImageFormat::Vhd | ImageFormat::Vhdx | ImageFormat::Ffu => {
+            Error::unsupported(format.to_string(), "only mounted WIM files are covered")
+        }
+        _ => Error::malformed("a WIM", format.to_string()),
+    };
+    Ok(Some(error.at(Position::Byte(0))))
+}
+
+/// The header at the end of a pipable WIM. The one at its start was written before anything else was known.
+fn trailing_header(
+    source: &mut (impl Read + Seek),
+    file_size: u64,
+) -> Result<Option<WimHeader>, Error> {
+    let Some(offset) = file_size.checked_sub(WimHeader::SIZE as u64) else {
+        return Ok(None);
+    };
+    let bytes = read_at(source, offset, WimHeader::SIZE as u64)?;
+    Ok(WimHeader::parse(&bytes)
+        .ok()
+        .filter(|header| header.is_pipable && offset > 0))
+}
+
+/// The resources that this file should hold, by their names in \[MS-WIM\].
+fn resources(header: &WimHeader) -> impl Iterator<Item = (&'static str, ResourceHeader)> {
+    // Of a split WIM the first part holds the metadata.
+    let boot_metadata = (header.part_number <= 1).then_some(header.boot_metadata);
+    [
+        ("rhOffsetTable", Some(header.lookup_table)),
+        ("rhXmlData", Some(header.xml_data)),
+        ("rhBootMetadata", boot_metadata),
+        ("rhIntegrity", Some(header.integrity_table)),
+    ]
+    .into_iter()
+    .filter_map(|(name, resource)| Some((name, resource?)))
+}
+
+/// Reads the XML data as far as the file has them. What is wrong with them is a warning.
+fn read_xml(
+    source: &mut (impl Read + Seek),
+    header: &WimHeader,
+    file_size: u64,
+    warnings: &mut Warnings,
+) -> Result<Option<WimXml>, Error> {
+    let resource = header.xml_data;
+    let found = match resource {
+        _ if resource.is_absent() => "none",
+        _ if resource.offset >= file_size => "them beyond the end of the file",
+        _ if resource.is_compressed() => "compressed ones",
+        _ if resource.size > MAX_XML_SIZE => "more than 64 MiB of them",
+        _ => {
+            let bytes = read_at(source, resource.offset, resource.size)?;
+            let xml = WimXml::read(&bytes, resource.offset, warnings);
+            if let Some(xml) = &xml
+                && xml.images.len() as u64 != u64::from(header.image_count)
+            {
+                warnings.push(Warning::malformed(
+                    WarningCode::ImageXmlMalformed,
+                    Position::Byte(resource.offset),
+                    &format!("{} images in the XML data", header.image_count),
+                    &xml.images.len().to_string(),
+                ));
+            }
+            return Ok(xml);
+        }
+    };
+    warnings.push(Warning::malformed(
+        WarningCode::ImageXmlMalformed,
+        Position::Byte(XML_DATA_POSITION),
+        "XML data",
+        found,
+    ));
+    Ok(None)
+}
+
+/// Reads up to `length` bytes at `offset`: fewer where the source ends. The caller bounds the length.
+fn read_at(source: &mut (impl Read + Seek), offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.seek(SeekFrom::Start(offset))?;
+    source.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
