@@ -137,7 +137,7 @@ fn read_xml(
     let resource = header.xml_data;
     let found = match resource {
         _ if resource.is_absent() => "none",
-        _ if resource.offset >= file_size => "them beyond the end of the file",
+        _ if resource.offset >= file_size => "none before the end of the file",
         _ if resource.is_compressed() => "compressed ones",
         _ if resource.size > MAX_XML_SIZE => "more than 64 MiB of them",
         _ => {
