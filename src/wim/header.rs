@@ -46,11 +46,11 @@ bitflags! {
 pub enum Compression {
     /// Not at all.
     None,
-    /// XPRESS, which every version of DISM mounts.
+    /// XPRESS: DISM's `/Compress:fast`.
     Xpress,
-    /// LZX, which every version of DISM mounts.
+    /// LZX: DISM's `/Compress:max`.
     Lzx,
-    /// LZMS, as in ESD files.
+    /// LZMS: DISM's `/Compress:recovery`, as in ESD files.
     Lzms,
     /// The flags say compressed, but name no known format, or more than one.
     Unknown,
@@ -182,7 +182,7 @@ impl WimHeader {
         }
     }
 
-    /// Whether the WIM may have solid resources, as ESD files do: DISM does not mount those.
+    /// Whether the WIM may have solid resources, as ESD files do.
     pub fn is_solid(&self) -> bool {
         self.version == Self::VERSION_SOLID
     }
