@@ -86,7 +86,7 @@ pub enum ReparseData {
 /// The data of an `IO_REPARSE_TAG_WIM` reparse point.
 ///
 /// Microsoft does not document its layout. It is inferred from one buffer of 36 bytes, published on
-/// hexacorn.com on 2024-12-28: say so wherever a judgement rests on it.
+/// hexacorn.com (2024-12-28 to 2025-01-01): say so wherever a judgement rests on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WimReparseData {
     /// The first 16 bytes as a GUID: by inference the id of the mount the file belongs to.

@@ -1,9 +1,9 @@
 //! The `$WIMMOUNTDATA` named stream, by which wimgapi recognises a mount directory.
 //!
-//! Microsoft does not document the stream. The layout is that of one sample, published on hexacorn.com on
-//! 2024-12-31: a header of 0x28 bytes, then records of id, length and payload, each padded to eight bytes.
-//! Bytes whose meaning the sample does not show are kept as they are and not interpreted; the image index,
-//! the read/write mode, a format version and a stamp of the image should be among them.
+//! Microsoft does not document the stream. The layout is that of one sample, published on hexacorn.com (2024-12-28 to
+//! 2025-01-01): a header of 0x28 bytes, then records of id, length and payload, each padded to eight bytes. Bytes whose
+//! meaning the sample does not show are kept as they are and not interpreted; the image index, the read/write mode, a
+//! format version and a stamp of the image should be among them.
 
 use nom::number::complete::le_u32;
 use nom::{IResult, Parser};

@@ -1,4 +1,5 @@
-//! `WIMHEADER_V1_PACKED`, the first 208 bytes of a WIM: \[MS-WIM\] 2.2.
+//! `WIMHEADER_V1_PACKED`, the first 208 bytes of a WIM, after Microsoft's paper "Windows Imaging File Format" (2007)
+//! and, for what came later, wimlib.
 
 use bitflags::bitflags;
 use nom::bytes::complete::take;
@@ -10,7 +11,7 @@ use crate::binary::{guid, structure};
 use crate::error::{Error, Position};
 
 bitflags! {
-    /// `dwFlags` of the header. Bits that \[MS-WIM\] does not name are kept.
+    /// `dwFlags` of the header. Bits without a name here are kept.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct WimFlags: u32 {
         /// Resources are compressed.
@@ -31,9 +32,9 @@ bitflags! {
         const COMPRESS_XPRESS = 0x0002_0000;
         /// Compressed with LZX.
         const COMPRESS_LZX = 0x0004_0000;
-        /// Compressed with LZMS (wimlib; not in \[MS-WIM\]).
+        /// Compressed with LZMS (after wimlib; not in the paper).
         const COMPRESS_LZMS = 0x0008_0000;
-        /// Compressed with XPRESS in chunks of another size (wimlib; not in \[MS-WIM\]).
+        /// Compressed with XPRESS in chunks of another size (after wimlib; not in the paper).
         const COMPRESS_XPRESS2 = 0x0020_0000;
 
         const _ = !0;
@@ -56,7 +57,7 @@ pub enum Compression {
     Unknown,
 }
 
-/// Where a resource lies: `RESHDR_DISK_SHORT` of \[MS-WIM\] 2.2.
+/// Where a resource lies: `RESHDR_DISK_SHORT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ResourceHeader {
     /// The resource's size in the file, in bytes (56 bits).
@@ -78,7 +79,7 @@ impl ResourceHeader {
     pub const COMPRESSED: u8 = 0x04;
     /// The resource goes on in another part of a split WIM.
     pub const SPANNED: u8 = 0x08;
-    /// The resource holds the data of many files as one (wimlib; not in \[MS-WIM\]).
+    /// The resource holds the data of many files as one (after wimlib; not in the paper).
     pub const SOLID: u8 = 0x10;
 
     /// Whether there is no such resource.

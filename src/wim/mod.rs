@@ -25,7 +25,7 @@ pub struct Wim {
     pub xml: Option<WimXml>,
     /// The file's size in bytes.
     pub file_size: u64,
-    /// The parts that the file's end cuts off, by their names in \[MS-WIM\]; not empty means truncated.
+    /// The parts that the file's end cuts off, by the names of their header fields; not empty means truncated.
     pub cut_off: Vec<&'static str>,
 }
 
@@ -113,7 +113,7 @@ fn trailing_header(
         .filter(|header| header.is_pipable && offset > 0))
 }
 
-/// The resources that this file should hold, by their names in \[MS-WIM\].
+/// The resources that this file should hold, by the names of their header fields.
 fn resources(header: &WimHeader) -> impl Iterator<Item = (&'static str, ResourceHeader)> {
     // Of a split WIM the first part holds the metadata.
     let boot_metadata = (header.part_number <= 1).then_some(header.boot_metadata);

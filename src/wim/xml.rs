@@ -1,4 +1,4 @@
-//! The XML data of a WIM: \[MS-WIM\] 2.7, and what DISM and imagex write beyond it.
+//! The XML data of a WIM: see "Windows Imaging File Format", and what DISM and imagex write beyond it.
 
 use std::fmt;
 use std::mem;
