@@ -383,6 +383,16 @@ impl Warnings {
         &self.kept
     }
 
+    /// The warnings as a list, the last of which says how many more there were.
+    pub(crate) fn into_vec(mut self) -> Vec<Warning> {
+        if self.left_out > 0 {
+            let text = format!("{} more warnings are left out", self.left_out);
+            self.kept
+                .push(Warning::new(WarningCode::LimitReached, text));
+        }
+        self.kept
+    }
+
     /// How many more there were.
     pub fn left_out(&self) -> u64 {
         self.left_out

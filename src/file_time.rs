@@ -10,9 +10,11 @@ pub struct FileTime(u64);
 
 /// Seconds between 1601-01-01 and 1970-01-01.
 const UNIX_EPOCH_SECONDS: i64 = 11_644_473_600;
-const TICKS_PER_SECOND: u64 = 10_000_000;
 
 impl FileTime {
+    /// Ticks in a second.
+    pub const TICKS_PER_SECOND: u64 = 10_000_000;
+
     /// Takes the raw count of 100 ns ticks.
     pub const fn from_ticks(ticks: u64) -> Self {
         FileTime(ticks)
@@ -25,8 +27,8 @@ impl FileTime {
 
     /// RFC 3339 in UTC with seven fractional digits at most, or `None` beyond the year 9999.
     pub fn to_rfc3339(self) -> Option<String> {
-        let seconds = i64::try_from(self.0 / TICKS_PER_SECOND).ok()? - UNIX_EPOCH_SECONDS;
-        let nanoseconds = i32::try_from(self.0 % TICKS_PER_SECOND * 100).ok()?;
+        let seconds = i64::try_from(self.0 / Self::TICKS_PER_SECOND).ok()? - UNIX_EPOCH_SECONDS;
+        let nanoseconds = i32::try_from(self.0 % Self::TICKS_PER_SECOND * 100).ok()?;
         let timestamp = jiff::Timestamp::new(seconds, nanoseconds).ok()?;
         Some(timestamp.to_string())
     }

@@ -13,12 +13,16 @@ pub use self::registration::{MountRegistration, MountRegistry, MountRegistryColl
 use std::fmt;
 use std::io::{Chain, Cursor, Read};
 
+use serde::Serialize;
+
 use crate::error::{Error, Position, Warnings};
 use crate::file_time::FileTime;
 use crate::wide_string::WideString;
 
 /// The type of a registry value, by the registry's own number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct ValueType(pub u32);
 
 impl ValueType {

@@ -324,7 +324,7 @@ fn quoted_rest(start: &[u8]) -> Parsed<'_, Quoted> {
             }
             [
                 b'\\',
-                escaped @ (b'"' | b'\\' | b'n' | b'r' | b'0'),
+                escaped @ (b'"' | b'\\' | b'n' | b'r'),
                 rest @ ..,
             ] => {
                 quoted.text.push(match escaped {

@@ -1,0 +1,577 @@
+//! The judgement: from the evidence of one mounted image to its status, with the reasons.
+//!
+//! [`derive`] is a pure function over the ladder of evidence below. Each step adds flags, reasons, or doubts; none takes
+//! anything back, so more evidence of damage never makes a status better.
+//!
+//! | evidence | flags | status | rests on |
+//! |---|---|---|---|
+//! | mount directory absent | INVALID, NO_MOUNTDIR | Invalid | flags documented, status inferred |
+//! | `$WIMMOUNTDATA` absent | INVALID, NO_MOUNTDIR | Invalid | documented error 0xC142011C, status inferred |
+//! | `$WIMMOUNTDATA` of another mount | INVALID, MOUNTDIR_REPLACED | Invalid | flags documented, status inferred |
+//! | `$WIMMOUNTDATA` unreadable | INVALID | Invalid | documented error 0xC1420120, status inferred |
+//! | image file absent | INVALID, NO_WIM | Invalid | flags documented, status inferred |
+//! | `Status` 3 | INVALID | Invalid | observed |
+//! | `Status` 1, not known to be running | INVALID | Invalid | claimed |
+//! | `Status` 1, running | MOUNTING | Invalid | claimed |
+//! | `Status` 2, stopped or restarted since | REMOUNTABLE | NeedsRemount | documented |
+//! | `Status` 2, running and not restarted since | MOUNTED | Ok | documented |
+//! | `Status` 2, not known | MOUNTED | Ok or NeedsRemount | documented |
+//! | another `Status`, or a value missing | INVALID | Invalid, others possible | inferred |
+
+use std::collections::BTreeSet;
+
+use crate::evidence::{Evidence, FilterDriver, ImageFile, Liveness, MountDirectory};
+use crate::file_time::FileTime;
+use crate::finding::{Basis, Finding, FindingCode as Code, Severity};
+use crate::mount_point::WimMountData;
+use crate::next_step;
+use crate::observation::{NotCaptured, Observation};
+use crate::report::NextStep;
+use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
+use crate::wim::{Compression, Wim, WimFlags};
+use crate::windows_path::WindowsPath;
+
+/// The values of `Status` of which something is known.
+pub(crate) mod progress {
+    /// The image is being mounted.
+    pub(crate) const MOUNTING: u32 = 1;
+    /// The image is mounted.
+    pub(crate) const MOUNTED: u32 = 2;
+    /// The image is being unmounted, or is partly unmounted.
+    pub(crate) const UNMOUNTING: u32 = 3;
+}
+
+/// File systems keep times as coarsely as two seconds.
+const TIME_TOLERANCE: u64 = 2 * FileTime::TICKS_PER_SECOND;
+
+/// The judgement of one mounted image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// The status.
+    pub mount_status: DismMountStatus,
+    /// All statuses that the evidence allows, from good to bad; the status is always among them.
+    pub possible_statuses: Vec<DismMountStatus>,
+    /// wimgapi's flags.
+    pub mount_flags: WimMountFlags,
+    /// The reasons, in the order of the ladder.
+    pub findings: Vec<Finding>,
+    /// What to do next.
+    pub next_step: Option<NextStep>,
+}
+
+/// Judges the evidence of one mounted image.
+pub fn derive(evidence: &Evidence) -> Verdict {
+    let mut judgement = Judgement::default();
+    judgement.registration(evidence);
+    judgement.mount_directory(evidence);
+    judgement.image_file(evidence);
+    judgement.rivals(evidence);
+    judgement.progress(evidence);
+    judgement.obstacles(evidence);
+    judgement.verdict(evidence)
+}
+
+#[derive(Debug, Default)]
+struct Judgement {
+    flags: WimMountFlags,
+    /// Something makes the mount invalid for sure, as far as the ladder is right.
+    is_invalid: bool,
+    /// Something may make the mount invalid.
+    may_be_invalid: bool,
+    /// What the status may be where nothing makes the mount invalid.
+    otherwise: BTreeSet<DismMountStatus>,
+    findings: Vec<Finding>,
+}
+
+impl Judgement {
+    fn find(&mut self, code: Code, severity: Severity, basis: Basis, message: impl Into<String>) {
+        self.findings
+            .push(Finding::new(code, severity, basis, message));
+    }
+
+    /// A reason for Invalid.
+    fn invalid(
+        &mut self,
+        flags: WimMountFlags,
+        code: Code,
+        basis: Basis,
+        message: impl Into<String>,
+    ) {
+        self.flags |= WimMountFlags::INVALID | flags;
+        self.is_invalid = true;
+        self.find(code, Severity::Error, basis, message);
+    }
+
+    /// A reason for which the mount may be Invalid, though nothing says that it is.
+    fn doubt(&mut self, code: Code, basis: Basis, message: impl Into<String>) {
+        self.may_be_invalid = true;
+        self.find(code, Severity::Warning, basis, message);
+    }
+
+    /// The values of the registration: without one of them DISM cannot service the image.
+    fn registration(&mut self, evidence: &Evidence) {
+        let registration = &evidence.registration;
+        let values = [
+            ("Mount Path", fault(&registration.mount_path)),
+            ("WIM Path", fault(&registration.image_file_path)),
+            ("Image Index", fault(&registration.image_index)),
+            ("Status", fault(&registration.progress_value)),
+        ];
+        for (name, fault) in values {
+            if let Some(fault) = fault {
+                self.flags |= WimMountFlags::INVALID;
+                self.may_be_invalid = true;
+                let message = format!("the registration's value `{name}` {fault}");
+                self.find(
+                    Code::RegistrationIncomplete,
+                    Severity::Error,
+                    Basis::Inferred,
+                    message,
+                );
+            }
+        }
+    }
+
+    fn mount_directory(&mut self, evidence: &Evidence) {
+        let path = shown(&evidence.registration.mount_path);
+        match &evidence.mount_directory {
+            Observation::Present(MountDirectory { mount_data }) => {
+                self.mount_data(evidence, mount_data, &path);
+            }
+            Observation::Absent => self.invalid(
+                WimMountFlags::NO_MOUNTDIR,
+                Code::MountDirectoryMissing,
+                Basis::Inferred,
+                format!("the mount directory {path} is not there"),
+            ),
+            Observation::NotCaptured(reason) => self.not_captured(
+                *reason,
+                Code::MountPathNotCaptured,
+                &format!("the mount directory {path}"),
+            ),
+            Observation::Unreadable(error) => self.doubt(
+                Code::MountDirectoryUnreadable,
+                Basis::Inferred,
+                format!("the mount directory {path} could not be read: {error}"),
+            ),
+        }
+    }
+
+    fn mount_data(&mut self, evidence: &Evidence, data: &Observation<WimMountData>, path: &str) {
+        match data {
+            Observation::Present(data) => {
+                let registered = evidence.registration.mount_id;
+                if let Some(id) = registered
+                    && id != data.mount_id
+                {
+                    let other = data.mount_id;
+                    self.invalid(
+                        WimMountFlags::MOUNTDIR_REPLACED,
+                        Code::MountDirectoryReplaced,
+                        Basis::Inferred,
+                        format!("the mount directory {path} holds the mount {other}, not {id}"),
+                    );
+                } else {
+                    self.disagreement(evidence, data);
+                }
+            }
+            Observation::Absent => self.invalid(
+                WimMountFlags::NO_MOUNTDIR,
+                Code::MountDataMissing,
+                Basis::Inferred,
+                format!("{path} has no $WIMMOUNTDATA stream: it is not a mount directory any more (0xC142011C)"),
+            ),
+            Observation::NotCaptured(_) => self.find(
+                Code::StreamsNotCaptured,
+                Severity::Note,
+                Basis::Observed,
+                format!("the capture does not show streams, so whether {path} still is a mount directory was not checked"),
+            ),
+            Observation::Unreadable(error) => self.invalid(
+                WimMountFlags::empty(),
+                Code::MountDataUnreadable,
+                Basis::Inferred,
+                format!("the $WIMMOUNTDATA stream of {path} cannot be read (0xC1420120): {error}"),
+            ),
+        }
+    }
+
+    /// The registry and the directory's own record can differ after tampering: neither is preferred.
+    fn disagreement(&mut self, evidence: &Evidence, data: &WimMountData) {
+        let registration = &evidence.registration;
+        let pairs = [
+            ("image file", &registration.image_file_path, &data.wim_path),
+            (
+                "mount directory",
+                &registration.mount_path,
+                &data.mount_path,
+            ),
+        ];
+        for (what, registered, recorded) in pairs {
+            if let (Some(registered), Some(recorded)) = (registered.present(), recorded)
+                && WindowsPath::parse(registered) != WindowsPath::parse(recorded)
+            {
+                self.find(
+                    Code::RegistryAndMountDataDisagree,
+                    Severity::Warning,
+                    Basis::Observed,
+                    format!("the registry says that the {what} is {registered}, the mount directory itself says {recorded}"),
+                );
+            }
+        }
+    }
+
+    fn image_file(&mut self, evidence: &Evidence) {
+        let path = shown(&evidence.registration.image_file_path);
+        match &evidence.image_file {
+            Observation::Present(file) => self.image_file_contents(evidence, file, &path),
+            Observation::Absent => self.invalid(
+                WimMountFlags::NO_WIM,
+                Code::ImageFileMissing,
+                Basis::Inferred,
+                format!("the image file {path} is not there: if it lay on a volume that is detached, reattach the volume first"),
+            ),
+            Observation::NotCaptured(reason) => self.not_captured(
+                *reason,
+                Code::ImageFileNotCaptured,
+                &format!("the image file {path}"),
+            ),
+            Observation::Unreadable(error) => self.doubt(
+                Code::ImageFileUnreadable,
+                Basis::Inferred,
+                format!("the image file {path} could not be read: {error}"),
+            ),
+        }
+    }
+
+    fn image_file_contents(&mut self, evidence: &Evidence, file: &ImageFile, path: &str) {
+        if let (Some(modified), Some(registered)) =
+            (file.modified, evidence.registration.registered_at)
+            && modified.ticks() > registered.ticks().saturating_add(TIME_TOLERANCE)
+        {
+            self.find(
+                Code::ImageModifiedSinceMount,
+                Severity::Warning,
+                Basis::Inferred,
+                format!("{path} was written at {modified}, after the registration at {registered}: a remount may be refused (0xC1420124)"),
+            );
+        }
+        match &file.wim {
+            Ok(wim) => self.wim(evidence, wim, path),
+            Err(error) => self.doubt(
+                Code::ImageFileNotAWim,
+                Basis::Inferred,
+                format!("{path} is not a WIM that can be read: {error}"),
+            ),
+        }
+    }
+
+    /// What a remount will meet in the image file; DISM's status does not show it.
+    fn wim(&mut self, evidence: &Evidence, wim: &Wim, path: &str) {
+        let header = &wim.header;
+        if wim.is_truncated() {
+            let cut_off = wim.cut_off.join(", ");
+            self.doubt(
+                Code::ImageFileTruncated,
+                Basis::Inferred,
+                format!("{path} ends before its {cut_off}"),
+            );
+        }
+        if let Some(&index) = evidence.registration.image_index.present()
+            && index > header.image_count
+        {
+            let count = header.image_count;
+            self.find(
+                Code::ImageIndexOutOfRange,
+                Severity::Warning,
+                Basis::Documented,
+                format!(
+                    "the registration names image {index}, and {path} has {count} (0xC1510113)"
+                ),
+            );
+        }
+        if header.is_split() {
+            let (part, parts) = (header.part_number, header.total_parts);
+            self.find(
+                Code::ImageFileSplit,
+                Severity::Warning,
+                Basis::Documented,
+                format!(
+                    "{path} is part {part} of {parts}: split images cannot be mounted (0xC1420130)"
+                ),
+            );
+        }
+        if header.is_solid() || header.compression() == Compression::Lzms {
+            self.find(
+                Code::ImageCompressionNotMountable,
+                Severity::Warning,
+                Basis::Claimed,
+                format!(
+                    "{path} is compressed as ESD files are, which cannot be mounted (0xC142013C)"
+                ),
+            );
+        }
+        if header.flags.contains(WimFlags::WRITE_IN_PROGRESS) {
+            self.find(
+                Code::ImageWriteInProgress,
+                Severity::Warning,
+                Basis::Inferred,
+                format!("the header of {path} says that it is being written: a commit may have been interrupted"),
+            );
+        }
+        if header.flags.contains(WimFlags::READONLY) {
+            self.find(
+                Code::ImageFileReadOnly,
+                Severity::Note,
+                Basis::Inferred,
+                format!(
+                    "the header of {path} marks it read-only: changes cannot be committed to it"
+                ),
+            );
+        }
+    }
+
+    fn not_captured(&mut self, reason: NotCaptured, code: Code, what: &str) {
+        let (code, why) = match reason {
+            // Registry evidence has no files: that goes without saying.
+            NotCaptured::KindOfEvidence => return,
+            NotCaptured::Volume => (
+                Code::VolumeNotCaptured,
+                "lies on a volume or share that is not in the capture",
+            ),
+            NotCaptured::Path | NotCaptured::Streams => {
+                (code, "is not in the capture, which is partial")
+            }
+        };
+        self.find(
+            code,
+            Severity::Note,
+            Basis::Observed,
+            format!("{what} {why}, so it was not checked"),
+        );
+    }
+
+    fn rivals(&mut self, evidence: &Evidence) {
+        let own = evidence.registration.registered_at;
+        let path = shown(&evidence.registration.mount_path);
+        // The stream names its mount: where it was read, it has decided already.
+        let stream_decides = evidence
+            .mount_directory
+            .present()
+            .is_some_and(|directory| directory.mount_data.is_present())
+            && evidence.registration.mount_id.is_some();
+        for rival in &evidence.mount_path_rivals {
+            let message = format!("{path} is also registered by {}", rival.registration);
+            match (own, rival.registered_at) {
+                _ if stream_decides => {
+                    self.find(
+                        Code::DuplicateMountPath,
+                        Severity::Warning,
+                        Basis::Inferred,
+                        message,
+                    );
+                }
+                (Some(own), Some(rival)) if own < rival => self.invalid(
+                    WimMountFlags::MOUNTDIR_REPLACED,
+                    Code::DuplicateMountPath,
+                    Basis::Inferred,
+                    format!("{message}, later: that mount has the directory"),
+                ),
+                (Some(own), Some(rival)) if own > rival => self.find(
+                    Code::DuplicateMountPath,
+                    Severity::Warning,
+                    Basis::Inferred,
+                    format!("{message}, earlier: this mount has the directory"),
+                ),
+                _ => self.doubt(
+                    Code::DuplicateMountPath,
+                    Basis::Inferred,
+                    format!(
+                        "{message}: only one of them can have the directory, and which is not known"
+                    ),
+                ),
+            }
+        }
+        for rival in &evidence.image_rivals {
+            self.find(
+                Code::WritableMountConflict,
+                Severity::Warning,
+                Basis::Documented,
+                format!("the same image is also mounted on {}: only one of the mounts can be committed (0xC1420127)", rival.mount_path),
+            );
+        }
+    }
+
+    /// How far the mount had come, and whether the machine can have kept it since.
+    fn progress(&mut self, evidence: &Evidence) {
+        let restarted = evidence.has_restarted_since_mount();
+        let is_live = evidence.liveness == Liveness::Running && !restarted;
+        match evidence.registration.progress_value.present() {
+            Some(&progress::UNMOUNTING) => self.invalid(
+                WimMountFlags::empty(),
+                Code::PartiallyUnmounted,
+                Basis::Observed,
+                "unmounting began and did not end (Status 3): a commit is refused (0xC142011D)",
+            ),
+            Some(&progress::MOUNTING) if is_live => {
+                self.flags |= WimMountFlags::MOUNTING;
+                self.is_invalid = true;
+                self.find(
+                    Code::MountingInProgress,
+                    Severity::Note,
+                    Basis::Claimed,
+                    "the image was being mounted when the machine was captured (Status 1)",
+                );
+            }
+            Some(&progress::MOUNTING) => self.invalid(
+                WimMountFlags::empty(),
+                Code::MountInterrupted,
+                Basis::Claimed,
+                "mounting began and is not known to have gone on (Status 1)",
+            ),
+            Some(&progress::MOUNTED) => self.liveness(evidence, restarted),
+            Some(&other) => {
+                self.flags |= WimMountFlags::INVALID;
+                self.may_be_invalid = true;
+                self.find(
+                    Code::UnknownProgressValue,
+                    Severity::Error,
+                    Basis::Inferred,
+                    format!("Status is {other}, and only 1, 2 and 3 are known"),
+                );
+                self.otherwise = statuses_by_liveness(evidence.liveness, restarted);
+            }
+            None => self.otherwise = statuses_by_liveness(evidence.liveness, restarted),
+        }
+    }
+
+    /// A mount needs a running server process: a shutdown ends it, and leaves it to be remounted.
+    fn liveness(&mut self, evidence: &Evidence, restarted: bool) {
+        self.otherwise = statuses_by_liveness(evidence.liveness, restarted);
+        let is_invalid = self.flags.contains(WimMountFlags::INVALID);
+        let may_be_ok = self.otherwise.contains(&DismMountStatus::Ok);
+        if !is_invalid {
+            self.flags |= match may_be_ok {
+                true => WimMountFlags::MOUNTED,
+                false => WimMountFlags::REMOUNTABLE,
+            };
+        }
+        if is_invalid && !self.may_be_invalid {
+            return;
+        }
+        if restarted && let Some(shutdown) = evidence.last_shutdown.present() {
+            self.find(
+                Code::RestartedSinceMount,
+                Severity::Note,
+                Basis::Documented,
+                format!("the machine shut down at {shutdown}, after the image was registered: the mount did not outlast that"),
+            );
+        } else if evidence.liveness == Liveness::Stopped {
+            self.find(
+                Code::SystemStopped,
+                Severity::Note,
+                Basis::Documented,
+                "the evidence is of a stopped machine: no mount outlasts a shutdown",
+            );
+        } else if evidence.liveness == Liveness::Unknown {
+            self.find(
+                Code::LivenessUnknown,
+                Severity::Note,
+                Basis::Documented,
+                "whether the machine was running, and had not restarted since the mount, is not known: Ok if so, NeedsRemount if not",
+            );
+        }
+    }
+
+    /// What DISM's status does not show, and servicing or remounting will meet.
+    fn obstacles(&mut self, evidence: &Evidence) {
+        let driver = match &evidence.filter_driver {
+            Observation::Absent => Some("is not registered"),
+            Observation::Present(FilterDriver::Disabled) => Some("is disabled"),
+            Observation::Present(FilterDriver::NoImagePath) => {
+                Some("is registered without its file")
+            }
+            _ => None,
+        };
+        if let Some(fault) = driver {
+            self.find(
+                Code::FilterDriverMissing,
+                Severity::Warning,
+                Basis::Documented,
+                format!("the filter driver wimmount.sys {fault}: mounting and remounting fail (0xC1420121)"),
+            );
+        }
+        if evidence.registration.image_index.present() == Some(&0) {
+            self.find(
+                Code::ImageIndexOutOfRange,
+                Severity::Warning,
+                Basis::Documented,
+                "the registration names image 0, and images count from 1 (0xC1510113)",
+            );
+        }
+        if let Some(path) = evidence.registration.mount_path.present()
+            && WindowsPath::parse(path).is_volume_root()
+        {
+            self.find(
+                Code::MountPathOnVolumeRoot,
+                Severity::Warning,
+                Basis::Documented,
+                format!(
+                    "{path} is the root of a volume, on which nothing can be mounted (0xC1420131)"
+                ),
+            );
+        }
+    }
+
+    fn verdict(mut self, evidence: &Evidence) -> Verdict {
+        if evidence.mount_mode == Some(DismMountMode::ReadWrite) {
+            self.flags |= WimMountFlags::READWRITE;
+        }
+        let mount_status = self.flags.inferred_status();
+        let mut possible = match self.is_invalid {
+            true => BTreeSet::new(),
+            false => self.otherwise,
+        };
+        if self.is_invalid || self.may_be_invalid {
+            possible.insert(DismMountStatus::Invalid);
+        }
+        possible.insert(mount_status);
+        let mut verdict = Verdict {
+            mount_status,
+            possible_statuses: possible.into_iter().collect(),
+            mount_flags: self.flags,
+            findings: self.findings,
+            next_step: None,
+        };
+        verdict.next_step = Some(next_step::next_step(evidence, &verdict));
+        verdict
+    }
+}
+
+/// What a mount that came to its end can be, by whether the machine can have kept it.
+fn statuses_by_liveness(liveness: Liveness, restarted: bool) -> BTreeSet<DismMountStatus> {
+    let (ok, needs_remount) = (DismMountStatus::Ok, DismMountStatus::NeedsRemount);
+    match liveness {
+        _ if restarted => BTreeSet::from([needs_remount]),
+        Liveness::Running => BTreeSet::from([ok]),
+        Liveness::Stopped => BTreeSet::from([needs_remount]),
+        Liveness::Unknown => BTreeSet::from([ok, needs_remount]),
+    }
+}
+
+/// Why a value of the registration cannot be used.
+fn fault<T>(value: &Observation<T>) -> Option<String> {
+    match value {
+        Observation::Present(_) => None,
+        Observation::Absent => Some("is missing".to_owned()),
+        Observation::NotCaptured(_) => Some("was not captured".to_owned()),
+        Observation::Unreadable(error) => Some(format!("cannot be used: {error}")),
+    }
+}
+
+/// A recorded path for a message.
+fn shown(path: &Observation<crate::WideString>) -> String {
+    path.present()
+        .map_or_else(|| "(not recorded)".to_owned(), ToString::to_string)
+}

@@ -1,0 +1,116 @@
+//! All that is known about one mounted image, as the judgement takes it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::file_time::FileTime;
+use crate::mount_point::WimMountData;
+use crate::observation::{NotCaptured, Observation};
+use crate::registry::MountRegistration;
+use crate::status::DismMountMode;
+use crate::wim::Wim;
+
+/// The facts about one mounted image.
+///
+/// [`Evidence::from_registration`] knows only the registry; the other fields are filled from what else was captured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// What the registry records.
+    pub registration: MountRegistration,
+    /// Other registrations of the same machine that name the same mount directory.
+    pub mount_path_rivals: Vec<Rival>,
+    /// Other registrations of the same machine that name the same image of the same file.
+    pub image_rivals: Vec<Rival>,
+    /// Whether it can be written to, where something tells: the registry does not.
+    pub mount_mode: Option<DismMountMode>,
+    /// Whether the machine was running when it was captured.
+    pub liveness: Liveness,
+    /// The last clean shutdown of the machine.
+    pub last_shutdown: Observation<FileTime>,
+    /// The driver that mounting and remounting need.
+    pub filter_driver: Observation<FilterDriver>,
+    /// What lies at the mount path.
+    pub mount_directory: Observation<MountDirectory>,
+    /// What lies at the image file's path.
+    pub image_file: Observation<ImageFile>,
+}
+
+/// Whether a machine was running when it was captured: only then can anything be mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Liveness {
+    /// It was running.
+    Running,
+    /// It was not.
+    Stopped,
+    /// The evidence does not tell.
+    #[default]
+    Unknown,
+}
+
+/// Another registration that claims the same thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
+    /// The other registration's key, and through it the mount it stands for.
+    pub registration: String,
+    /// The other mount directory, for the message.
+    pub mount_path: String,
+    /// When the other key was last written.
+    pub registered_at: Option<FileTime>,
+}
+
+/// The service key of the filter driver `wimmount.sys`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FilterDriver {
+    /// It can be started.
+    Startable,
+    /// Its start type is "disabled" (4).
+    Disabled,
+    /// The key does not name the driver's file.
+    NoImagePath,
+}
+
+/// A mount directory that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountDirectory {
+    /// Its `$WIMMOUNTDATA` stream.
+    pub mount_data: Observation<WimMountData>,
+}
+
+/// An image file that is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageFile {
+    /// When its data was last written.
+    pub modified: Option<FileTime>,
+    /// What it says of itself, or why it is not a WIM that can be read.
+    pub wim: Result<Wim, Error>,
+}
+
+impl Evidence {
+    /// What a registration alone tells; everything else is not captured.
+    pub fn from_registration(registration: MountRegistration) -> Self {
+        Evidence {
+            registration,
+            mount_path_rivals: Vec::new(),
+            image_rivals: Vec::new(),
+            mount_mode: None,
+            liveness: Liveness::Unknown,
+            last_shutdown: Observation::NotCaptured(NotCaptured::KindOfEvidence),
+            filter_driver: Observation::NotCaptured(NotCaptured::KindOfEvidence),
+            mount_directory: Observation::NotCaptured(NotCaptured::KindOfEvidence),
+            image_file: Observation::NotCaptured(NotCaptured::KindOfEvidence),
+        }
+    }
+
+    /// Whether the machine shut down after the image was registered, as far as is known.
+    pub fn has_restarted_since_mount(&self) -> bool {
+        match (
+            self.last_shutdown.present(),
+            self.registration.registered_at,
+        ) {
+            (Some(shutdown), Some(registered)) => *shutdown > registered,
+            _ => false,
+        }
+    }
+}

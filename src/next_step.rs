@@ -1,0 +1,157 @@
+//! What to do next with a mounted image, on the machine that was captured.
+
+use crate::derive::{Verdict, progress};
+use crate::evidence::Evidence;
+use crate::finding::FindingCode;
+use crate::observation::Observation;
+use crate::report::NextStep;
+use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
+use crate::wide_string::WideString;
+
+const CLEANUP: &str = "dism /Cleanup-Mountpoints";
+const LIST: &str = "dism /Get-MountedImageInfo";
+
+/// The next step for a verdict.
+pub(crate) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
+    let Some(directory) = evidence
+        .registration
+        .mount_path
+        .present()
+        .and_then(argument)
+    else {
+        return without_path(verdict);
+    };
+    let unmount = |how: &str| format!("dism /Unmount-Image /MountDir:{directory} {how}");
+    let remount = format!("dism /Remount-Image /MountDir:{directory}");
+    let has = |code| verdict.findings.iter().any(|finding| finding.code == code);
+    match verdict.mount_status {
+        DismMountStatus::Ok => ok(evidence, verdict, &remount, unmount),
+        DismMountStatus::NeedsRemount => step(
+            remount,
+            false,
+            "then unmount it; the remount fails if the image file changed (0xC1420124) or the directory cannot be remounted (0xC1420123, 0xC1420125)",
+        ),
+        DismMountStatus::Invalid
+            if verdict
+                .mount_flags
+                .contains(WimMountFlags::MOUNTDIR_REPLACED) =>
+        {
+            step(
+                CLEANUP,
+                true,
+                "do not unmount the directory: another mount has it, which the cleanup leaves alone",
+            )
+        }
+        DismMountStatus::Invalid if has(FindingCode::MountingInProgress) => step(
+            LIST,
+            false,
+            "wait until mounting has ended, then inspect again",
+        ),
+        DismMountStatus::Invalid
+            if evidence.registration.progress_value.present() == Some(&progress::UNMOUNTING) =>
+        {
+            step(
+                unmount("/Discard"),
+                true,
+                "first check whether the image file already has the changes; then `dism /Cleanup-Mountpoints`",
+            )
+        }
+        DismMountStatus::Invalid if evidence.image_file == Observation::Absent => step(
+            remount,
+            false,
+            "first bring the image file back to the same path and inspect again; only if it is gone for good `dism /Cleanup-Mountpoints`, which destroys uncommitted changes",
+        ),
+        DismMountStatus::Invalid if evidence.mount_directory == Observation::Absent => step(
+            CLEANUP,
+            true,
+            "it removes what is left of the mount, and leaves alone what is mounted or can be remounted",
+        ),
+        DismMountStatus::Invalid => step(
+            unmount("/Discard"),
+            true,
+            "then `dism /Cleanup-Mountpoints`, which leaves alone what is mounted or can be remounted",
+        ),
+    }
+}
+
+fn ok(
+    evidence: &Evidence,
+    verdict: &Verdict,
+    remount: &str,
+    unmount: impl Fn(&str) -> String,
+) -> NextStep {
+    let first = match verdict
+        .possible_statuses
+        .contains(&DismMountStatus::NeedsRemount)
+    {
+        true => format!("if the machine restarted since, `{remount}` first; "),
+        false => String::new(),
+    };
+    match evidence.mount_mode {
+        Some(DismMountMode::ReadOnly) => step(
+            unmount("/Discard"),
+            false,
+            format!("{first}carry on, and unmount in the end; a commit would fail (0xC142010C)"),
+        ),
+        Some(DismMountMode::ReadWrite) => step(
+            unmount("/Commit"),
+            false,
+            format!(
+                "{first}carry on, and unmount in the end; `/Discard` instead of `/Commit` drops the changes"
+            ),
+        ),
+        None => step(
+            unmount("/Commit"),
+            false,
+            format!(
+                "{first}carry on, and unmount in the end; `/Discard` instead of `/Commit` drops the changes, and is the way for a read-only mount (0xC142010C)"
+            ),
+        ),
+    }
+}
+
+/// The mount directory is not known, or cannot stand in a command.
+fn without_path(verdict: &Verdict) -> NextStep {
+    match verdict.mount_status {
+        DismMountStatus::Invalid => step(
+            CLEANUP,
+            true,
+            "the recorded mount directory is missing or cannot stand in a command; the cleanup leaves alone what is mounted or can be remounted",
+        ),
+        _ => step(
+            LIST,
+            false,
+            "the recorded mount directory cannot stand in a command: look it up",
+        ),
+    }
+}
+
+fn step(command: impl Into<String>, destroys_changes: bool, note: impl Into<String>) -> NextStep {
+    NextStep {
+        command: command.into(),
+        destroys_changes,
+        note: note.into(),
+    }
+}
+
+/// A path as an argument that a command line takes as one: quoted, and without a backslash before the closing quote.
+///
+/// No Windows path holds quotes or control characters; evidence can, and must not become a second command, neither in cmd nor
+/// in PowerShell. Characters that are not seen, or turn the direction of the text, could make a reader take it for another path.
+fn argument(path: &WideString) -> Option<String> {
+    let path = path.to_utf8()?;
+    let is_plain = |c: char| !c.is_control() && !"\"<>|*%`\u{2028}\u{2029}".contains(c);
+    let is_hidden = |c: char| matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
+    if path.contains("$(") || !path.chars().all(|c| is_plain(c) && !is_hidden(c)) {
+        return None;
+    }
+    let bare = path.trim_end_matches(['\\', '/']);
+    if bare.is_empty() {
+        return None;
+    }
+    // `C:` alone would name the current directory of the drive.
+    Some(match bare.ends_with(':') {
+        true => format!(r"{bare}\"),
+        false => format!("\"{bare}\""),
+    })
+}

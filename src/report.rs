@@ -1,0 +1,209 @@
+//! The result of an inspection, and its JSON form.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::error::Warning;
+use crate::evidence::Liveness;
+use crate::file_time::FileTime;
+use crate::finding::Finding;
+use crate::registry::ValueType;
+use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
+use crate::wide_string::WideString;
+
+/// What an inspection found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Report {
+    /// The version of this form: 1.
+    pub schema_version: u32,
+    /// What made the report.
+    pub tool: Tool,
+    /// The captures, in the order in which their evidence was given.
+    pub captures: Vec<Capture>,
+}
+
+/// What made the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Tool {
+    /// The tool's name.
+    pub name: &'static str,
+    /// The tool's version.
+    pub version: &'static str,
+}
+
+/// What one capture says: one piece of evidence, or one part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Capture {
+    /// The evidence, as it was named.
+    pub evidence: String,
+    /// What kind of evidence it is; null where that could not be told.
+    pub kind: Option<EvidenceKind>,
+    /// Whether the machine was running when it was captured.
+    pub captured: Liveness,
+    /// Which part of the evidence this is: an image of a WIM, a volume, a shadow copy, a host; null for the whole.
+    pub part: Option<String>,
+    /// The mounted images, in the order in which they are recorded.
+    pub mounted_images: Vec<MountedImage>,
+    /// Mount directories that no registration names.
+    pub orphaned_mounts: Vec<OrphanedMount>,
+    /// What could not be used of the evidence.
+    pub warnings: Vec<Warning>,
+    /// Why the evidence could not be read, where it could not.
+    pub error: Option<CaptureError>,
+}
+
+/// Why evidence could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct CaptureError {
+    /// The reason, with the place.
+    pub message: String,
+}
+
+/// What kind of evidence a capture is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum EvidenceKind {
+    /// A `.reg` file, or what `reg query` printed.
+    RegistryExport,
+    /// A registry hive.
+    Hive,
+    /// A tree of files.
+    Directory,
+    /// An image inside a WIM file.
+    CapturedWim,
+    /// A disk image.
+    DiskImage,
+    /// A triage collection.
+    Collection,
+}
+
+/// One mounted image: a row of what `dism /Get-MountedImageInfo` would print, with the reasons.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct MountedImage {
+    /// The mount's GUID, in lower case and without braces; null where the key is not named by one.
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
+    pub mount_id: Option<Uuid>,
+    /// The registration's key.
+    pub registry_key: WideString,
+    /// When the key was last written; null where the evidence does not tell.
+    pub registered_at: Option<FileTime>,
+    /// The mount directory, as recorded.
+    pub mount_path: Option<WideString>,
+    /// The image file, as recorded.
+    pub image_file_path: Option<WideString>,
+    /// The image in that file, counted from 1, as recorded.
+    pub image_index: Option<u32>,
+    /// Whether it can be written to; null where that is not recorded.
+    pub mount_mode: Option<DismMountMode>,
+    /// The judgement.
+    pub mount_status: DismMountStatus,
+    /// All statuses that the evidence allows, from good to bad.
+    pub possible_statuses: Vec<DismMountStatus>,
+    /// wimgapi's flags that go with the judgement.
+    pub mount_flags: WimMountFlags,
+    /// The registration's `Status` number: how far the mount had come.
+    pub progress_value: Option<u32>,
+    /// Values of the registration that are not known to belong there.
+    pub other_values: Vec<OtherValue>,
+    /// The reasons.
+    pub findings: Vec<Finding>,
+    /// What to do next; null where there is nothing to advise.
+    pub next_step: Option<NextStep>,
+}
+
+/// A value of a registration that is not known to belong there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct OtherValue {
+    /// The value's name; empty for the default value.
+    pub name: WideString,
+    /// The registry's number of its type.
+    #[serde(rename = "type")]
+    pub value_type: ValueType,
+    /// The data as the registry stores it, in hexadecimal; at most the first 4,096 bytes.
+    pub data_hex: String,
+}
+
+impl OtherValue {
+    /// How many bytes of the data are kept.
+    pub const MAX_BYTES: usize = 4096;
+}
+
+/// What to do next on the machine that was captured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct NextStep {
+    /// The command, ready to copy.
+    pub command: String,
+    /// Whether the command destroys changes that were not committed.
+    pub destroys_changes: bool,
+    /// What to mind.
+    pub note: String,
+}
+
+/// A mount directory that no registration names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct OrphanedMount {
+    /// The directory.
+    pub mount_path: WideString,
+    /// The mount's GUID, where its record tells it.
+    #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
+    pub mount_id: Option<Uuid>,
+    /// The image file, where its record tells it.
+    pub image_file_path: Option<WideString>,
+}
+
+impl Report {
+    /// A report of these captures.
+    pub fn new(captures: Vec<Capture>) -> Self {
+        Report {
+            schema_version: 1,
+            tool: Tool {
+                name: env!("CARGO_PKG_NAME"),
+                version: env!("CARGO_PKG_VERSION"),
+            },
+            captures,
+        }
+    }
+
+    /// The mounted images of all captures.
+    pub fn mounted_images(&self) -> impl Iterator<Item = &MountedImage> {
+        self.captures
+            .iter()
+            .flat_map(|capture| &capture.mounted_images)
+    }
+}
+
+impl Capture {
+    /// A capture that could not be read.
+    pub fn unreadable(evidence: impl Into<String>, error: &crate::Error) -> Self {
+        Capture {
+            evidence: evidence.into(),
+            kind: None,
+            captured: Liveness::Unknown,
+            part: None,
+            mounted_images: Vec::new(),
+            orphaned_mounts: Vec::new(),
+            warnings: Vec::new(),
+            error: Some(CaptureError {
+                message: error.to_string(),
+            }),
+        }
+    }
+}
