@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use super::syntax;
 use crate::error::Error;
-use crate::registry::line_source::{Line, LineSource, TextEncoding};
+use crate::registry::line_source::{LineSource, TextEncoding};
 
 /// The level of a key's path that makes it interesting, in lower case.
 const WANTED: &[u8] = b"wimmount";
@@ -28,8 +28,8 @@ pub(super) fn is_wanted(path: &[u8]) -> bool {
 #[derive(Debug)]
 pub(super) struct KeySearch {
     finder: Finder,
-    /// The last line passed that has a quote, as text (WTF-8): it tells whether a string is open.
-    last_quote_line: Vec<u8>,
+    /// Up to this byte of the file, lines are read one by one.
+    read_until: u64,
 }
 
 #[derive(Debug)]
@@ -63,57 +63,62 @@ impl KeySearch {
         };
         KeySearch {
             finder,
-            last_quote_line: Vec::new(),
+            read_until: 0,
         }
     }
 
-    /// Passes lines up to the next key line that may be wanted; `false` at the end of the file.
+    /// Passes lines that do not matter; `false` at the end of the file.
     ///
-    /// The reading must stand at the beginning of a line that is not inside a quoted string.
-    pub(super) fn go_to_next_key<R: Read>(
-        &mut self,
-        lines: &mut LineSource<R>,
-    ) -> Result<bool, Error> {
-        self.last_quote_line.clear();
+    /// The reading must stand at the beginning of a line that is not inside a quoted string, and so it does afterwards: before a
+    /// key line that may be wanted, or before lines that must be read to tell whether that key line lies inside a string.
+    pub(super) fn pass_lines<R: Read>(&mut self, lines: &mut LineSource<R>) -> Result<bool, Error> {
+        if lines.byte() < self.read_until {
+            return Ok(true);
+        }
         let unit = lines.encoding().unit_size();
         let mut searched = 0;
         loop {
             while let Some(found) = self.find(lines.unread(), searched, unit) {
                 searched = found + unit;
                 let start = lines.line_start(found);
-                if !begins_with_bracket(&lines.text(start..found + unit)) {
-                    continue;
-                }
-                match self.end_of_string(lines, start)? {
-                    Some(end) => searched = end,
-                    None => {
-                        lines.pass(start);
-                        return Ok(true);
-                    }
+                if begins_with_bracket(&lines.text(start..found + unit)) {
+                    self.pass_to_certain_line(lines, start);
+                    return Ok(true);
                 }
             }
             let length = lines.unread().len() / unit * unit;
-            let line_start = lines.line_start(length);
+            let mut line_start = lines.line_start(length);
             if length - line_start > LineSource::<R>::MAX_LINE {
-                self.pass(lines, line_start);
+                lines.pass(line_start);
                 lines.pass_line()?;
                 searched = 0;
                 continue;
             }
             // A line break at the very end may be half of a pair: it stays.
-            let passed = if line_start == length {
-                lines.line_start(length.saturating_sub(unit))
-            } else {
-                line_start
-            };
-            self.pass(lines, passed);
+            if line_start == length {
+                line_start = lines.line_start(length.saturating_sub(unit));
+            }
+            let certain = certain_line(lines, line_start);
+            if line_start - certain > LineSource::<R>::MAX_LINE {
+                self.pass_to_certain_line(lines, line_start);
+                return Ok(true);
+            }
+            lines.pass(certain);
             let overlap = (PROBE.len() - 1) * unit;
-            searched = searched.max(length.saturating_sub(overlap)) - passed;
+            searched = searched
+                .max(length.saturating_sub(overlap))
+                .saturating_sub(certain);
             if !lines.fill()? {
                 lines.pass(lines.unread().len());
                 return Ok(false);
             }
         }
+    }
+
+    /// Passes the lines before the one at `start` that are certain to lie outside of strings.
+    fn pass_to_certain_line<R: Read>(&mut self, lines: &mut LineSource<R>, start: usize) {
+        self.read_until = lines.byte() + start as u64;
+        lines.pass(certain_line(lines, start));
     }
 
     fn find(&self, bytes: &[u8], from: usize, unit: usize) -> Option<usize> {
@@ -131,58 +136,26 @@ impl KeySearch {
             from = found + 1;
         }
     }
-
-    /// Passes whole lines, keeping the last one that has a quote.
-    fn pass<R: Read>(&mut self, lines: &mut LineSource<R>, bytes: usize) {
-        if let Some(text) = last_quote_line(lines, bytes) {
-            self.last_quote_line = text;
-        }
-        lines.pass(bytes);
-    }
-
-    /// Where the string ends inside which the line at `start` lies; `None` when it lies outside of any.
-    ///
-    /// A string may hold line breaks and so anything that looks like a key. As quotes inside strings are escaped, the last quote
-    /// before tells whether a string is open there, and the next one whether it is closed properly; if not, it is the string that
-    /// is broken, and the key is real.
-    fn end_of_string<R: Read>(
-        &self,
-        lines: &mut LineSource<R>,
-        start: usize,
-    ) -> Result<Option<usize>, Error> {
-        let before = last_quote_line(lines, start);
-        let Some(open) = syntax::open_string(before.as_ref().unwrap_or(&self.last_quote_line))
-        else {
-            return Ok(None);
-        };
-        let mark = lines.mark();
-        let origin = lines.byte();
-        lines.pass(start);
-        let mut line = Line::default();
-        let mut end = None;
-        while lines.byte() - origin <= LineSource::<R>::MAX_LINE as u64
-            && lines.next_line(&mut line)?
-            && !line.too_long
-        {
-            if syntax::has_quote(&line.text) {
-                let is_closed = syntax::closes(open, &line.text);
-                end = is_closed.then(|| (line.byte - origin) as usize);
-                break;
-            }
-        }
-        lines.go_back(mark);
-        Ok(end)
-    }
 }
 
 fn begins_with_bracket(line: &[u8]) -> bool {
     line.trim_ascii_start().starts_with(b"[")
 }
 
-/// The last line with a quote among the next bytes to read.
-fn last_quote_line<R: Read>(lines: &LineSource<R>, bytes: usize) -> Option<Vec<u8>> {
-    let quote = lines.last_quote(bytes)?;
-    let start = lines.line_start(quote);
-    let end = lines.line_end(quote).min(bytes);
-    Some(lines.text(start..end))
+/// Where the last line at or before the one at `start` begins that is certain to lie outside of strings.
+///
+/// A string may hold line breaks, and so anything that looks like a key. Quotes inside of strings are escaped: so none is open
+/// behind a line that has quotes and is a statement of its own. Where the last such line before `start` is followed by lines with
+/// quotes that are not, these must be read.
+fn certain_line<R: Read>(lines: &LineSource<R>, start: usize) -> usize {
+    let mut certain = start;
+    while let Some(quote) = lines.last_quote(certain) {
+        let line_start = lines.line_start(quote);
+        let line_end = lines.line_end(quote).min(certain);
+        if syntax::statement(&lines.text(line_start..line_end)).is_ok() {
+            break;
+        }
+        certain = line_start;
+    }
+    certain
 }

@@ -119,8 +119,9 @@ impl<R: Read> RegFile<R> {
     pub fn next_entry(&mut self) -> Result<Option<RegistryEntry>, Error> {
         loop {
             if self.section == Section::Unwanted
+                && self.has_read_key
                 && let Some(search) = &mut self.search
-                && !search.go_to_next_key(&mut self.lines)?
+                && !search.pass_lines(&mut self.lines)?
             {
                 return Ok(None);
             }
@@ -157,6 +158,10 @@ impl<R: Read> RegFile<R> {
                     position,
                 });
                 self.has_read_key = true;
+                // A key's name may hold brackets: one that was cut behind one looks whole.
+                if self.line.line_break.is_empty() {
+                    self.warn_of_cut_end(position);
+                }
                 self.section = if is_wanted {
                     Section::Wanted
                 } else {
@@ -346,7 +351,7 @@ impl<R: Read> RegFile<R> {
     }
 
     fn warn_of_cut_end(&mut self, position: Position) {
-        let expected = "a line break behind the value";
+        let expected = "a line break behind it";
         self.warn(
             position,
             WarningCode::Truncated,
@@ -355,9 +360,13 @@ impl<R: Read> RegFile<R> {
         );
     }
 
+    /// Warns of what the statement at `position` lacks, unless it belongs to a key that was not asked for.
     fn warn(&mut self, position: Position, code: WarningCode, expected: &str, found: &str) {
-        self.warnings
-            .push(Warning::malformed(code, position, expected, found));
+        let is_passing = self.section == Section::Unwanted && self.search.is_some();
+        if !is_passing {
+            self.warnings
+                .push(Warning::malformed(code, position, expected, found));
+        }
     }
 }
 

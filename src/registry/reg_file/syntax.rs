@@ -5,7 +5,7 @@
 use nom::branch::alt;
 use nom::bytes::complete::{tag_no_case, take_while, take_while_m_n, take_while1};
 use nom::character::complete::char;
-use nom::combinator::{cut, eof, map, map_opt, opt, recognize, value};
+use nom::combinator::{cut, eof, map, map_opt, opt, value};
 use nom::error::{ErrorKind, ParseError};
 use nom::multi::separated_list0;
 use nom::sequence::{delimited, preceded, terminated};
@@ -148,41 +148,6 @@ pub(super) fn hex_continuation(text: &[u8]) -> Result<Option<HexBytes>, Fault<'_
     }
 }
 
-/// A string that is open at the end of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OpenString {
-    Name,
-    Text,
-}
-
-/// What is open at the end of a line, judged by this line alone: it is the last one that has a quote.
-pub(super) fn open_string(line: &[u8]) -> Option<OpenString> {
-    match statement(line) {
-        Err(fault) if fault.in_string => {
-            let is_name = line.trim_ascii_start().len() == fault.at.len() + 1;
-            return Some(if is_name {
-                OpenString::Name
-            } else {
-                OpenString::Text
-            });
-        }
-        Ok(_) => return None,
-        Err(_) => {}
-    }
-    // Not a statement: perhaps the end of a name that began on an earlier line.
-    let behind_name = (quoted_rest, blanks, char('='), blanks, char('"'));
-    let (rest, _) = recognize(behind_name).parse(line).ok()?;
-    (!has_quote(rest)).then_some(OpenString::Text)
-}
-
-/// Whether the first quote of a line ends the string that is open before it as the grammar wants it.
-pub(super) fn closes(open: OpenString, line: &[u8]) -> bool {
-    match open {
-        OpenString::Name => (quoted_rest, blanks, char('=')).parse(line).is_ok(),
-        OpenString::Text => (quoted_rest, end_of_line).parse(line).is_ok(),
-    }
-}
-
 /// Whether the text has a quote that no backslash escapes.
 pub(super) fn has_quote(text: &[u8]) -> bool {
     !matches!(
@@ -322,11 +287,7 @@ fn quoted_rest(start: &[u8]) -> Parsed<'_, Quoted> {
                     in_string: false,
                 }));
             }
-            [
-                b'\\',
-                escaped @ (b'"' | b'\\' | b'n' | b'r'),
-                rest @ ..,
-            ] => {
+            [b'\\', escaped @ (b'"' | b'\\' | b'n' | b'r'), rest @ ..] => {
                 quoted.text.push(match escaped {
                     b'n' => b'\n',
                     b'r' => b'\r',
