@@ -146,6 +146,11 @@ impl Error {
         self.0.position
     }
 
+    /// What is wrong, without evidence and place.
+    pub(crate) fn without_position(&self) -> String {
+        self.0.kind.to_string()
+    }
+
     /// What the format demands at that place.
     pub fn expected(&self) -> Option<&str> {
         match &self.0.kind {
@@ -264,6 +269,24 @@ codes! {
         ReparseDataMalformed = "reparse-data-malformed",
         /// The XML data of an image file are missing, damaged, or disagree with its header.
         ImageXmlMalformed = "image-xml-malformed",
+        /// The base block of a hive is damaged or unusual.
+        BaseBlockDamaged = "base-block-damaged",
+        /// A hive was being written when it was left, and no transaction log completes it.
+        NewestChangesMissing = "newest-changes-missing",
+        /// A transaction log, or entries of it, could not be applied.
+        LogEntryLeftOut = "log-entry-left-out",
+        /// A key that cannot be read.
+        KeyUnreadable = "key-unreadable",
+        /// A list of subkeys, or a part of it, that cannot be read.
+        SubkeysUnreadable = "subkeys-unreadable",
+        /// A value, or its data, that cannot be read.
+        ValueUnreadable = "value-unreadable",
+        /// A key that is listed more than once, or has the name of another in the same place.
+        DuplicateSubkey = "duplicate-subkey",
+        /// A list whose length is not the one that its owner tells.
+        CountMismatch = "count-mismatch",
+        /// A list of subkeys whose order or hashes are not those of its names.
+        UnsoundSubkeyList = "unsound-subkey-list",
     }
 }
 

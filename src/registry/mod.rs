@@ -1,6 +1,7 @@
 //! What the registry says: keys and values from text exports and hives, and the mount registrations among them.
 
 mod code_page;
+pub mod hive;
 mod line_source;
 pub mod reg_file;
 pub mod reg_query;

@@ -1,0 +1,236 @@
+//! `vk` and `db`: a value and its data.
+
+use std::io::{Read, Seek};
+
+use nom::number::complete::{le_u16, le_u32};
+use nom::{IResult, Parser};
+
+use super::cell::Cell;
+use super::{Allowance, Hive, KeyNode};
+use crate::error::{Error, Position, WarningCode};
+use crate::registry::{RegistryValue, ValueType};
+use crate::wide_string::WideString;
+
+/// Length of the fields before the name.
+const NAME_OFFSET: usize = 20;
+
+const VALUE_COMP_NAME: u16 = 0x0001;
+
+/// Set in the data size when the data stands in the place of its offset.
+const DATA_IS_INLINE: u32 = 0x8000_0000;
+const INLINE_LEN: usize = 4;
+
+/// The data of a segment of big data; longer data is big data, where the hive's version knows it.
+const SEGMENT_LEN: u64 = 16_344;
+
+/// The last minor version in which data of any length lies in one cell.
+const LAST_WITHOUT_BIG_DATA: u32 = 3;
+
+/// The longest data of one value that is read: 16 MiB.
+const LONGEST_DATA: u64 = 16 * 1024 * 1024;
+
+/// A value of a key in a hive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyValue {
+    /// The value's name; empty for the key's default value.
+    pub name: WideString,
+    /// The value's type.
+    pub value_type: ValueType,
+    /// The data as the hive stores it, or why it cannot be read (there is a warning for it then). Never a part of it.
+    pub data: Result<Vec<u8>, Error>,
+    /// Where the value's cell lies in the hive file.
+    pub position: Position,
+}
+
+impl KeyValue {
+    /// The value as all evidence of the registry gives it, or why its data cannot be read.
+    pub fn into_registry_value(self) -> Result<RegistryValue, Error> {
+        Ok(RegistryValue {
+            name: self.name,
+            value_type: self.value_type,
+            data: self.data?,
+            position: self.position,
+        })
+    }
+}
+
+/// The fixed fields of a key value ("Windows registry file format specification", "Key value").
+struct Fields {
+    name_len: u16,
+    data_len: u32,
+    /// The field as it stands: an offset within the hive bins, or the data.
+    data: u32,
+    value_type: u32,
+    flags: u16,
+}
+
+fn fields(bytes: &[u8]) -> IResult<&[u8], Fields> {
+    let (rest, (_signature, name_len, data_len, data)) =
+        (le_u16, le_u16, le_u32, le_u32).parse(bytes)?;
+    let (rest, (value_type, flags, _spare)) = (le_u32, le_u16, le_u16).parse(rest)?;
+    let fields = Fields {
+        name_len,
+        data_len,
+        data,
+        value_type,
+        flags,
+    };
+    Ok((rest, fields))
+}
+
+impl<R: Read + Seek> Hive<R> {
+    /// The values of a key, in the order of its list.
+    ///
+    /// # Errors
+    /// When the list cannot be read. A value that cannot be read is left out with a warning; a value
+    /// whose data cannot be read is given with the reason, and a warning.
+    pub fn values(&mut self, key: &KeyNode) -> Result<Vec<KeyValue>, Error> {
+        let mut allowance = self.allowance();
+        self.values_within(key, &mut allowance)
+    }
+
+    pub(super) fn values_within(
+        &mut self,
+        key: &KeyNode,
+        allowance: &mut Allowance,
+    ) -> Result<Vec<KeyValue>, Error> {
+        if key.value_count == 0 {
+            return Ok(Vec::new());
+        }
+        let list = self.cell(key.value_list)?;
+        let held = list.len / 4;
+        let count = u64::from(key.value_count).min(held);
+        allowance.take(count * 4, list.position())?;
+        if count < key.value_count.into() {
+            self.warn(
+                WarningCode::CountMismatch,
+                list.position(),
+                format!(
+                    "expected a list of {} values, found room for {held}",
+                    key.value_count
+                ),
+            );
+        }
+        let mut bytes = vec![0; (count * 4) as usize];
+        self.read_cell(list, 0, &mut bytes)?;
+        let mut values = Vec::new();
+        for offset in bytes.as_chunks::<4>().0 {
+            let offset = u32::from_le_bytes(*offset);
+            match self.key_value(offset, allowance) {
+                Ok(value) => {
+                    if let Err(error) = &value.data {
+                        self.warn_of(WarningCode::ValueUnreadable, value.position, error);
+                    }
+                    values.push(value);
+                }
+                Err(error) => self.warn_of(WarningCode::ValueUnreadable, list.position(), &error),
+            }
+        }
+        Ok(values)
+    }
+
+    fn key_value(&mut self, offset: u32, allowance: &mut Allowance) -> Result<KeyValue, Error> {
+        let cell = self.cell(offset)?;
+        allowance.take(NAME_OFFSET as u64, cell.position())?;
+        let bytes: [u8; NAME_OFFSET] = self.read_structure(cell, "vk")?;
+        let Ok((_, fields)) = fields(&bytes) else {
+            unreachable!("the fields of a value are {NAME_OFFSET} bytes long");
+        };
+        let latin1 = fields.flags & VALUE_COMP_NAME != 0;
+        let (name, whole) = self.read_name(cell, NAME_OFFSET as u64, fields.name_len, latin1)?;
+        if !whole {
+            self.warn(
+                WarningCode::Truncated,
+                cell.position(),
+                format!("the value's name is cut short: {name}"),
+            );
+        }
+        Ok(KeyValue {
+            name,
+            value_type: ValueType(fields.value_type),
+            data: self.data(cell, &fields, allowance),
+            position: cell.position(),
+        })
+    }
+
+    fn data(
+        &mut self,
+        value: Cell,
+        fields: &Fields,
+        allowance: &mut Allowance,
+    ) -> Result<Vec<u8>, Error> {
+        if fields.data_len & DATA_IS_INLINE != 0 {
+            let len = (fields.data_len & !DATA_IS_INLINE) as usize;
+            return match fields.data.to_le_bytes().get(..len) {
+                Some(data) => Ok(data.to_vec()),
+                None => Err(Error::malformed(
+                    format!("at most {INLINE_LEN} bytes of data in the value itself"),
+                    format!("{len}"),
+                )
+                .at(value.position())),
+            };
+        }
+        let len = u64::from(fields.data_len);
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        if len > LONGEST_DATA {
+            return Err(Error::malformed(
+                format!("at most {LONGEST_DATA} bytes of data"),
+                format!("{len}"),
+            )
+            .at(value.position()));
+        }
+        let cell = self.cell(fields.data)?;
+        allowance.take(len, cell.position())?;
+        if len > SEGMENT_LEN && self.base_block.minor_version > LAST_WITHOUT_BIG_DATA {
+            let mut signature = [0; 2];
+            self.read_cell(cell, 0, &mut signature)?;
+            if signature == *b"db" {
+                return self.big_data(cell, len);
+            }
+        }
+        self.check_held(cell, len)?;
+        let mut data = vec![0; len as usize];
+        self.read_cell(cell, 0, &mut data)?;
+        Ok(data)
+    }
+
+    /// Data in segments ("Big data"): all but the last are full.
+    fn big_data(&mut self, cell: Cell, len: u64) -> Result<Vec<u8>, Error> {
+        let bytes: [u8; 8] = self.read_structure(cell, "db")?;
+        let [_, _, count_low, count_high, list @ ..] = bytes;
+        let count = u64::from(u16::from_le_bytes([count_low, count_high]));
+        if count * SEGMENT_LEN < len {
+            return Err(Error::malformed(
+                format!("segments for {len} bytes of data"),
+                format!("{count} segments"),
+            )
+            .at(cell.position()));
+        }
+        let list = self.cell(u32::from_le_bytes(list))?;
+        let mut data = Vec::new();
+        for index in 0..len.div_ceil(SEGMENT_LEN) {
+            let mut offset = [0; 4];
+            self.read_cell(list, index * 4, &mut offset)?;
+            let segment = self.cell(u32::from_le_bytes(offset))?;
+            let now = SEGMENT_LEN.min(len - data.len() as u64);
+            self.check_held(segment, now)?;
+            let start = data.len();
+            data.resize(start + now as usize, 0);
+            self.read_cell(segment, 0, &mut data[start..])?;
+        }
+        Ok(data)
+    }
+
+    /// Checks that a cell holds what is to be read before room is made for it.
+    fn check_held(&self, cell: Cell, len: u64) -> Result<(), Error> {
+        if len <= cell.len {
+            return Ok(());
+        }
+        Err(
+            Error::malformed(format!("{len} bytes of data"), format!("{}", cell.len))
+                .at(cell.position()),
+        )
+    }
+}
