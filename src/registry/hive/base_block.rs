@@ -78,6 +78,11 @@ impl BaseBlock {
         self.signature == SIGNATURE
     }
 
+    /// Whether it is that of a transaction log: 1 since Windows XP, 2 in Windows 2000, 6 in the new format.
+    pub(super) fn is_log(&self) -> bool {
+        matches!(self.file_type, 1 | 2 | 6)
+    }
+
     /// Whether the fields can be trusted.
     pub(super) fn is_sound(&self) -> bool {
         self.has_signature() && self.checksum == self.computed_checksum

@@ -87,6 +87,12 @@ impl<R: Read + Seek> Hive<R> {
             )
             .at(Position::Byte(0)));
         }
+        if base_block.is_sound() && base_block.is_log() {
+            return Err(Error::unsupported(
+                "a transaction log in the place of its hive",
+                "name the hive, and the log as its log",
+            ));
+        }
         let mut hive = Hive {
             pages: Pages::new(
                 hive,

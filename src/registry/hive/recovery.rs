@@ -103,7 +103,7 @@ pub(super) fn recover<R: Read + Seek>(
         recovery,
     };
     if recovered.recovery.dirty {
-        recovered.replay(hive, candidates, warnings)?;
+        recovered.replay(hive, candidates, names, warnings)?;
         recovered.warn(warnings);
     } else {
         for candidate in candidates {
@@ -128,6 +128,7 @@ impl Recovered {
         &mut self,
         hive: &mut R,
         mut candidates: Vec<Candidate<'_, R>>,
+        names: &[String],
         warnings: &mut Warnings,
     ) -> Result<(), Error> {
         let base_is_sound = self.base_block.is_sound();
@@ -138,27 +139,28 @@ impl Recovered {
                 leave_out(&mut self.recovery, candidate.index, LeftOutReason::Stale);
             });
         }
-        let written = match first_bin {
-            Some(time) if !base_is_sound => time,
-            _ => self.base_block.last_written,
-        };
         let (old, mut new): (Vec<_>, Vec<_>) = candidates
             .into_iter()
             .partition(|candidate| candidate.opened.format == LogFormat::DirtyVector);
-        // "A valid transaction log file can be applied [...] when a Last written timestamp in its base block is
-        // equal": the old format has no entries whose numbers would tell.
-        let (mut old, stale): (Vec<_>, Vec<_>) = old
-            .into_iter()
-            .partition(|candidate| candidate.opened.base_block.last_written == written);
+        // The old format has no entries whose numbers would tell: a log belongs to the hive when it has the time of
+        // its base block, or of its first bin when the base block is damaged ("Old format", "Base block", note 3).
+        let last_written = self.base_block.last_written;
+        let belongs = |candidate: &Candidate<'_, R>| {
+            let time = candidate.opened.base_block.last_written;
+            time == last_written || (!base_is_sound && first_bin == Some(time))
+        };
+        let (mut old, stale): (Vec<_>, Vec<_>) = old.into_iter().partition(belongs);
         for candidate in stale {
             leave_out(&mut self.recovery, candidate.index, LeftOutReason::Stale);
         }
         let origin = self.base_block.secondary_sequence;
         let age = |candidate: &Candidate<'_, R>| {
-            sequence_distance(origin, candidate.opened.base_block.primary_sequence)
+            let sequence = candidate.opened.base_block.primary_sequence;
+            (sequence_distance(origin, sequence), &names[candidate.index])
         };
-        new.sort_by_key(age);
-        old.sort_by_key(age);
+        // Of equal age only in made-up material: their names keep the order in which they were given from mattering.
+        new.sort_by(|a, b| age(a).cmp(&age(b)));
+        old.sort_by(|a, b| age(a).cmp(&age(b)));
 
         // Of the old format, one log holds all there is to apply.
         let newest_old = old.pop();

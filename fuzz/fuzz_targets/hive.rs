@@ -1,0 +1,34 @@
+//! A hive of any bytes: everything that can be asked of it ends, without a panic.
+
+#![no_main]
+
+use std::io::Cursor;
+
+use dism_mount_status::registry::hive::Hive;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(mut hive) = Hive::open(Cursor::new(bytes)) else {
+        return;
+    };
+    let _ = hive.find(&["Microsoft", "WIMMount", "Mounted Images"]);
+    let mut data = 0;
+    if let Ok(walk) = hive.walk() {
+        for walked in walk {
+            data += walked
+                .values
+                .iter()
+                .map(|value| value.data.len())
+                .sum::<usize>();
+        }
+    }
+    // No cell is read over and over: see `Allowance`.
+    assert!(data <= (bytes.len() * 2).max(1024 * 1024));
+    // Every subkey that is listed is found by its name, or one with the same name before it.
+    let Ok(root) = hive.root() else { return };
+    for key in hive.subkeys(&root).unwrap_or_default().into_iter().take(8) {
+        let found = hive.subkey(&root, key.name());
+        assert!(!matches!(found, Ok(None)) || hive.warnings().as_slice().len() > 0);
+        let _ = hive.values(&key);
+    }
+});
