@@ -24,11 +24,12 @@ fuzz_target!(|bytes: &[u8]| {
     }
     // No cell is read over and over: see `Allowance`.
     assert!(data <= (bytes.len() * 2).max(1024 * 1024));
-    // Every subkey that is listed is found by its name, or one with the same name before it.
+    // In a short list every name is compared, so what is listed is found, whatever order and hashes say.
     let Ok(root) = hive.root() else { return };
-    for key in hive.subkeys(&root).unwrap_or_default().into_iter().take(8) {
+    let subkeys = hive.subkeys(&root).unwrap_or_default();
+    for key in subkeys.iter().take(8) {
         let found = hive.subkey(&root, key.name());
-        assert!(!matches!(found, Ok(None)) || hive.warnings().as_slice().len() > 0);
-        let _ = hive.values(&key);
+        assert!(subkeys.len() > 8 || !matches!(found, Ok(None)));
+        let _ = hive.values(key);
     }
 });
