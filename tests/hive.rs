@@ -555,5 +555,5 @@ fn garbage_behind_the_entries_of_a_log_is_a_warning() {
     let mut hive = open(&dirty(&hives[0], 7), &[("LOG1", &log)]);
     assert_eq!(hive.recovery().entries_applied(), 2);
     assert_eq!(walk(&mut hive), expected(&Key::new("c")));
-    assert_eq!(codes(&hive), [WarningCode::TrailingGarbage]);
+    assert_eq!(codes(&hive), [WarningCode::TrailingBytes]);
 }

@@ -6,6 +6,7 @@ mod line_source;
 pub mod reg_file;
 pub mod reg_query;
 mod registration;
+pub mod system_hive;
 
 pub use self::code_page::CodePage;
 pub use self::line_source::TextEncoding;

@@ -78,6 +78,22 @@ fn fields(bytes: &[u8]) -> IResult<&[u8], Fields> {
     Ok((rest, fields))
 }
 
+/// Where the values of a key lie.
+#[derive(Default)]
+struct ValueList {
+    /// Offsets within the hive bins.
+    values: Vec<u32>,
+    /// Why some are missing.
+    damage: Option<Error>,
+}
+
+/// A value without its data.
+struct ValueHeader {
+    cell: Cell,
+    fields: Fields,
+    name: WideString,
+}
+
 impl<R: Read + Seek> Hive<R> {
     /// The values of a key, in the order of its list.
     ///
@@ -94,42 +110,69 @@ impl<R: Read + Seek> Hive<R> {
         key: &KeyNode,
         allowance: &mut Allowance,
     ) -> Result<Vec<KeyValue>, Error> {
-        if key.value_count == 0 {
-            return Ok(Vec::new());
-        }
-        let list = self.cell(key.value_list)?;
-        let held = list.len / 4;
-        let count = u64::from(key.value_count).min(held);
-        allowance.take(count * 4, list.position())?;
-        if count < key.value_count.into() {
-            self.warn(
-                WarningCode::CountMismatch,
-                list.position(),
-                format!(
-                    "expected a list of {} values, found room for {held}",
-                    key.value_count
-                ),
-            );
-        }
-        let mut bytes = vec![0; (count * 4) as usize];
-        self.read_cell(list, 0, &mut bytes)?;
+        let list = self.value_list(key, allowance)?;
         let mut values = Vec::new();
-        for offset in bytes.as_chunks::<4>().0 {
-            let offset = u32::from_le_bytes(*offset);
-            match self.key_value(offset, allowance) {
-                Ok(value) => {
-                    if let Err(error) = &value.data {
-                        self.warn_of(WarningCode::ValueUnreadable, value.position, error);
-                    }
-                    values.push(value);
-                }
-                Err(error) => self.warn_of(WarningCode::ValueUnreadable, list.position(), &error),
+        for offset in list.values {
+            match self.value_header(offset, allowance) {
+                Ok(header) => values.push(self.key_value(header, allowance)),
+                Err(error) => self.warn_of(WarningCode::ValueUnreadable, key.position(), &error),
             }
         }
         Ok(values)
     }
 
-    fn key_value(&mut self, offset: u32, allowance: &mut Allowance) -> Result<KeyValue, Error> {
+    /// The value of a key with this name, upper and lower case being the same; the default value has an empty one.
+    ///
+    /// `None` says that the key has no such value.
+    ///
+    /// # Errors
+    /// When the value, or the part of the list that may hold it, cannot be read.
+    pub fn value(&mut self, key: &KeyNode, name: &WideString) -> Result<Option<KeyValue>, Error> {
+        let mut allowance = self.allowance();
+        let list = self.value_list(key, &mut allowance)?;
+        let mut damage = list.damage;
+        for offset in list.values {
+            match self.value_header(offset, &mut allowance) {
+                Ok(header) if header.name.eq_ignore_case(name) => {
+                    return Ok(Some(self.key_value(header, &mut allowance)));
+                }
+                Ok(_) => {}
+                Err(error) => damage = damage.or(Some(error)),
+            }
+        }
+        damage.map_or(Ok(None), Err)
+    }
+
+    fn value_list(&mut self, key: &KeyNode, allowance: &mut Allowance) -> Result<ValueList, Error> {
+        let mut list = ValueList::default();
+        if key.value_count == 0 {
+            return Ok(list);
+        }
+        let cell = self.cell(key.value_list)?;
+        let held = cell.len / 4;
+        let count = u64::from(key.value_count).min(held);
+        allowance.take(count * 4, cell.position())?;
+        if count < key.value_count.into() {
+            let error = Error::malformed(
+                format!("a list of {} values", key.value_count),
+                format!("room for {held}"),
+            )
+            .at(cell.position());
+            self.warn_of(WarningCode::CountMismatch, cell.position(), &error);
+            list.damage = Some(error);
+        }
+        let mut bytes = vec![0; (count * 4) as usize];
+        self.read_cell(cell, 0, &mut bytes)?;
+        let offsets = bytes.as_chunks::<4>().0.iter();
+        list.values = offsets.map(|offset| u32::from_le_bytes(*offset)).collect();
+        Ok(list)
+    }
+
+    fn value_header(
+        &mut self,
+        offset: u32,
+        allowance: &mut Allowance,
+    ) -> Result<ValueHeader, Error> {
         let cell = self.cell(offset)?;
         allowance.take(NAME_OFFSET as u64, cell.position())?;
         let bytes: [u8; NAME_OFFSET] = self.read_structure(cell, "vk")?;
@@ -145,12 +188,22 @@ impl<R: Read + Seek> Hive<R> {
                 format!("the value's name is cut short: {name}"),
             );
         }
-        Ok(KeyValue {
+        Ok(ValueHeader { cell, fields, name })
+    }
+
+    /// A value with its data, or with the reason why those cannot be read.
+    fn key_value(&mut self, header: ValueHeader, allowance: &mut Allowance) -> KeyValue {
+        let ValueHeader { cell, fields, name } = header;
+        let data = self.data(cell, &fields, allowance);
+        if let Err(error) = &data {
+            self.warn_of(WarningCode::ValueUnreadable, cell.position(), error);
+        }
+        KeyValue {
             name,
             value_type: ValueType(fields.value_type),
-            data: self.data(cell, &fields, allowance),
+            data,
             position: cell.position(),
-        })
+        }
     }
 
     fn data(

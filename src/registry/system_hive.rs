@@ -1,0 +1,138 @@
+//! What the SYSTEM hive adds: when the machine was last shut down, and whether the filter driver can be started.
+
+use std::io::{Read, Seek};
+
+use super::ValueType;
+use super::hive::{Hive, KeyValue};
+use crate::error::Error;
+use crate::file_time::FileTime;
+use crate::observation::{NotCaptured, Observation};
+use crate::wide_string::WideString;
+
+/// `SERVICE_DISABLED` of a service's `Start` value.
+const SERVICE_DISABLED: u32 = 4;
+
+/// What a SYSTEM hive says about the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SystemFacts {
+    /// The number of the control set in use, from `Select\Current`.
+    pub current_control_set: Observation<u32>,
+    /// The last clean shutdown, from `Control\Windows` `ShutdownTime`.
+    pub last_shutdown: Observation<FileTime>,
+    /// The service key of `wimmount.sys`, from `Services\WIMMount`.
+    pub filter_driver: Observation<FilterDriver>,
+}
+
+/// The service key of the filter driver `wimmount.sys`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FilterDriver {
+    /// It can be started.
+    Startable,
+    /// Its start type is "disabled" (4).
+    Disabled,
+    /// The key does not name the driver's file.
+    NoImagePath,
+}
+
+impl SystemFacts {
+    /// Reads them from a SYSTEM hive.
+    ///
+    /// A hive that names no current control set is no SYSTEM hive: then it says nothing about the rest.
+    pub fn read<R: Read + Seek>(hive: &mut Hive<R>) -> SystemFacts {
+        let current_control_set = dword(hive, &["Select"], "Current");
+        let (last_shutdown, filter_driver) = match &current_control_set {
+            Observation::Present(number) => {
+                let control_set = format!("ControlSet{number:03}");
+                let shutdown = last_shutdown(hive, &control_set);
+                (shutdown, filter_driver(hive, &control_set))
+            }
+            Observation::Unreadable(error) => (
+                Observation::Unreadable(error.clone()),
+                Observation::Unreadable(error.clone()),
+            ),
+            Observation::Absent | Observation::NotCaptured(_) => (
+                Observation::NotCaptured(NotCaptured::KindOfEvidence),
+                Observation::NotCaptured(NotCaptured::KindOfEvidence),
+            ),
+        };
+        SystemFacts {
+            current_control_set,
+            last_shutdown,
+            filter_driver,
+        }
+    }
+}
+
+fn last_shutdown<R: Read + Seek>(hive: &mut Hive<R>, control_set: &str) -> Observation<FileTime> {
+    let path = [control_set, "Control", "Windows"];
+    read(hive, &path, "ShutdownTime", |value, data| {
+        let ticks = data.try_into().map_err(|_| {
+            let found = format!("{} bytes", data.len());
+            Error::malformed("a FILETIME of 8 bytes", found).at(value.position)
+        })?;
+        Ok(FileTime::from_ticks(u64::from_le_bytes(ticks)))
+    })
+}
+
+fn filter_driver<R: Read + Seek>(
+    hive: &mut Hive<R>,
+    control_set: &str,
+) -> Observation<FilterDriver> {
+    let path = [control_set, "Services", "WIMMount"];
+    match hive.find(&path) {
+        Ok(Some(_)) => {}
+        Ok(None) => return Observation::Absent,
+        Err(error) => return Observation::Unreadable(error),
+    }
+    match dword(hive, &path, "Start") {
+        Observation::Present(SERVICE_DISABLED) => {
+            return Observation::Present(FilterDriver::Disabled);
+        }
+        Observation::Unreadable(error) => return Observation::Unreadable(error),
+        _ => {}
+    }
+    let image_path = read(hive, &path, "ImagePath", |_, data| {
+        Ok(WideString::from_utf16le_until_nul(data))
+    });
+    match image_path {
+        Observation::Present(path) if !path.is_empty() => {
+            Observation::Present(FilterDriver::Startable)
+        }
+        Observation::Unreadable(error) => Observation::Unreadable(error),
+        _ => Observation::Present(FilterDriver::NoImagePath),
+    }
+}
+
+fn dword<R: Read + Seek>(hive: &mut Hive<R>, path: &[&str], name: &str) -> Observation<u32> {
+    read(hive, path, name, |value, data| match data.try_into() {
+        Ok(bytes) if value.value_type == ValueType::DWORD => Ok(u32::from_le_bytes(bytes)),
+        _ => {
+            let found = format!("{} with {} bytes", value.value_type, data.len());
+            Err(Error::malformed("REG_DWORD with 4 bytes", found).at(value.position))
+        }
+    })
+}
+
+/// Reads a value of a key and decodes its data.
+fn read<R: Read + Seek, T>(
+    hive: &mut Hive<R>,
+    path: &[&str],
+    name: &str,
+    decode: impl FnOnce(&KeyValue, &[u8]) -> Result<T, Error>,
+) -> Observation<T> {
+    let read = || {
+        let Some(key) = hive.find(path)? else {
+            return Ok(None);
+        };
+        let Some(value) = hive.value(&key, &name.into())? else {
+            return Ok(None);
+        };
+        let data = value.data.as_deref().map_err(Error::clone)?;
+        decode(&value, data).map(Some)
+    };
+    match read() {
+        Ok(Some(thing)) => Observation::Present(thing),
+        Ok(None) => Observation::Absent,
+        Err(error) => Observation::Unreadable(error),
+    }
+}
