@@ -275,6 +275,8 @@ codes! {
         NewestChangesMissing = "newest-changes-missing",
         /// A transaction log, or entries of it, could not be applied.
         LogEntryLeftOut = "log-entry-left-out",
+        /// A structure of a hive that was read although the size of its cell is wrong.
+        CellDamaged = "cell-damaged",
         /// A key that cannot be read.
         KeyUnreadable = "key-unreadable",
         /// A list of subkeys, or a part of it, that cannot be read.

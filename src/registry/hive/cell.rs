@@ -4,14 +4,14 @@ use std::io::{Read, Seek};
 
 use super::Hive;
 use super::pages::file_position;
-use crate::error::{Error, Position};
+use crate::error::{Error, Position, WarningCode};
 use crate::wide_string::WideString;
 
 /// A cell's size field; the data follows it.
 const SIZE_LEN: u64 = 4;
 
 /// The smallest cell: sizes are multiples of eight.
-const SMALLEST: u32 = 8;
+const SMALLEST: i32 = 8;
 
 /// An allocated cell ("Windows registry file format specification", "Cell").
 #[derive(Debug, Clone, Copy)]
@@ -29,24 +29,59 @@ impl Cell {
 }
 
 impl<R: Read + Seek> Hive<R> {
-    /// The cell at an offset within the hive bins.
-    pub(super) fn cell(&mut self, offset: u32) -> Result<Cell, Error> {
+    /// The size field of a cell, and how many bytes of data the hive holds behind it.
+    fn cell_size(&mut self, offset: u32) -> Result<(i32, u64), Error> {
         let mut bytes = [0; SIZE_LEN as usize];
         self.pages.read(offset.into(), &mut bytes)?;
-        let size = i32::from_le_bytes(bytes);
-        // Negative: in use. What refers to a free cell refers to something that is no more.
-        if size > -(SMALLEST as i32) {
-            return Err(
-                Error::malformed("the size of a cell in use", format!("{size}"))
-                    .at(file_position(offset.into())),
-            );
+        let held = self.pages.len() - u64::from(offset) - SIZE_LEN;
+        Ok((i32::from_le_bytes(bytes), held))
+    }
+
+    /// The cell at an offset within the hive bins, for what has no signature.
+    pub(super) fn cell(&mut self, offset: u32) -> Result<Cell, Error> {
+        let (size, held) = self.cell_size(offset)?;
+        match len_in_use(size) {
+            Some(len) => Ok(Cell {
+                offset,
+                len: len.min(held),
+            }),
+            None => Err(wrong_size(size).at(file_position(offset.into()))),
         }
-        let claimed = u64::from(size.unsigned_abs()) - SIZE_LEN;
-        let available = self.pages.len() - u64::from(offset) - SIZE_LEN;
-        Ok(Cell {
+    }
+
+    /// The cell of a structure with a signature, and the structure's first bytes.
+    ///
+    /// The signature vouches for a cell whose size is wrong: what it holds is read, with a warning.
+    pub(super) fn structure<const N: usize>(
+        &mut self,
+        offset: u32,
+        signatures: &[&[u8; 2]],
+    ) -> Result<(Cell, [u8; N]), Error> {
+        let position = file_position(offset.into());
+        let (size, held) = self.cell_size(offset)?;
+        let len = len_in_use(size).filter(|&len| len >= N as u64);
+        let cell = Cell {
             offset,
-            len: claimed.min(available),
-        })
+            len: len.unwrap_or(held).min(held),
+        };
+        let mut bytes = [0; N];
+        self.read_cell(cell, 0, &mut bytes)?;
+        if !signatures.iter().any(|known| bytes.starts_with(*known)) {
+            let known: Vec<String> = signatures
+                .iter()
+                .map(|known| known.escape_ascii().to_string())
+                .collect();
+            let found = bytes[..2.min(N)].escape_ascii();
+            return Err(Error::malformed(
+                format!("signature {}", known.join(" or ")),
+                format!("\"{found}\""),
+            )
+            .at(position));
+        }
+        if len.is_none() {
+            self.warn_of(WarningCode::CellDamaged, position, &wrong_size(size));
+        }
+        Ok((cell, bytes))
     }
 
     /// Copies bytes of a cell's data.
@@ -60,25 +95,6 @@ impl<R: Read + Seek> Hive<R> {
         }
         self.pages
             .read(u64::from(cell.offset) + SIZE_LEN + at, bytes)
-    }
-
-    /// The first bytes of a structure that begins with a signature.
-    pub(super) fn read_structure<const N: usize>(
-        &mut self,
-        cell: Cell,
-        signature: &'static str,
-    ) -> Result<[u8; N], Error> {
-        let mut bytes = [0; N];
-        self.read_cell(cell, 0, &mut bytes)?;
-        if !bytes.starts_with(signature.as_bytes()) {
-            let found = &bytes[..signature.len().min(N)];
-            return Err(Error::malformed(
-                format!("signature {signature}"),
-                format!("\"{}\"", found.escape_ascii()),
-            )
-            .at(cell.position()));
-        }
-        Ok(bytes)
     }
 
     /// A name of `len` bytes within a cell, as much of it as the cell holds, and whether that is all.
@@ -99,4 +115,17 @@ impl<R: Read + Seek> Hive<R> {
         };
         Ok((name, held == u64::from(len)))
     }
+}
+
+/// The length of the data of a cell in use. Its size is negative; that of a free cell is positive.
+fn len_in_use(size: i32) -> Option<u64> {
+    let size = size.checked_neg().filter(|&size| size >= SMALLEST)?;
+    Some(u64::from(size.unsigned_abs()) - SIZE_LEN)
+}
+
+fn wrong_size(size: i32) -> Error {
+    Error::malformed(
+        "the size of a cell in use, a negative number",
+        format!("{size}"),
+    )
 }

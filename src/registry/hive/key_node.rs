@@ -83,8 +83,7 @@ fn fields(bytes: &[u8]) -> IResult<&[u8], Fields> {
 impl<R: Read + Seek> Hive<R> {
     /// The key whose cell lies at an offset within the hive bins.
     pub(super) fn key_node(&mut self, offset: u32) -> Result<KeyNode, Error> {
-        let cell = self.cell(offset)?;
-        let bytes: [u8; NAME_OFFSET] = self.read_structure(cell, "nk")?;
+        let (cell, bytes) = self.structure::<NAME_OFFSET>(offset, &[b"nk"])?;
         let Ok((_, fields)) = fields(&bytes) else {
             unreachable!("the fields of a key node are {NAME_OFFSET} bytes long");
         };

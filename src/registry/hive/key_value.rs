@@ -173,9 +173,8 @@ impl<R: Read + Seek> Hive<R> {
         offset: u32,
         allowance: &mut Allowance,
     ) -> Result<ValueHeader, Error> {
-        let cell = self.cell(offset)?;
+        let (cell, bytes) = self.structure::<NAME_OFFSET>(offset, &[b"vk"])?;
         allowance.take(NAME_OFFSET as u64, cell.position())?;
-        let bytes: [u8; NAME_OFFSET] = self.read_structure(cell, "vk")?;
         let Ok((_, fields)) = fields(&bytes) else {
             unreachable!("the fields of a value are {NAME_OFFSET} bytes long");
         };
@@ -240,7 +239,7 @@ impl<R: Read + Seek> Hive<R> {
             let mut signature = [0; 2];
             self.read_cell(cell, 0, &mut signature)?;
             if signature == *b"db" {
-                return self.big_data(cell, len);
+                return self.big_data(fields.data, len);
             }
         }
         self.check_held(cell, len)?;
@@ -250,8 +249,8 @@ impl<R: Read + Seek> Hive<R> {
     }
 
     /// Data in segments ("Big data"): all but the last are full.
-    fn big_data(&mut self, cell: Cell, len: u64) -> Result<Vec<u8>, Error> {
-        let bytes: [u8; 8] = self.read_structure(cell, "db")?;
+    fn big_data(&mut self, offset: u32, len: u64) -> Result<Vec<u8>, Error> {
+        let (cell, bytes) = self.structure::<8>(offset, &[b"db"])?;
         let [_, _, count_low, count_high, list @ ..] = bytes;
         let count = u64::from(u16::from_le_bytes([count_low, count_high]));
         if count * SEGMENT_LEN < len {

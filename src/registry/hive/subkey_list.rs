@@ -210,9 +210,8 @@ impl<R: Read + Seek> Hive<R> {
             return Ok(list);
         }
         let most = (self.pages.len() / SMALLEST_KEY_NODE).min(key.subkey_count.into()) as usize;
-        let cell = self.cell(key.subkey_list)?;
-        let mut header = [0; HEADER_LEN];
-        self.read_cell(cell, 0, &mut header)?;
+        let kinds = [b"lf", b"lh", b"li", b"ri"];
+        let (cell, header) = self.structure::<HEADER_LEN>(key.subkey_list, &kinds)?;
         let mut in_lists = 0;
         if header.starts_with(b"ri") {
             let mut met = HashSet::new();
@@ -253,38 +252,28 @@ impl<R: Read + Seek> Hive<R> {
 
     /// Adds the elements of a leaf, up to `most` in all. Returns how many the leaf has.
     fn leaf(&mut self, offset: u32, most: usize, list: &mut SubkeyList) -> Result<usize, Error> {
-        let cell = self.cell(offset)?;
-        let mut header = [0; HEADER_LEN];
-        self.read_cell(cell, 0, &mut header)?;
+        // No ri here: one level of them is all that Windows writes and reads.
+        let kinds = [b"lf", b"lh", b"li"];
+        let (cell, header) = self.structure::<HEADER_LEN>(offset, &kinds)?;
         let room = most.saturating_sub(list.subkeys.len());
-        let leaf: Vec<Subkey> = match &header[..2] {
-            b"li" => {
-                let elements = self.elements::<4>(cell, header, list)?;
-                let subkey = |node| Subkey {
-                    node: u32::from_le_bytes(node),
-                    hint: Hint::None,
-                };
-                elements.into_iter().map(subkey).collect()
-            }
-            signature @ (b"lf" | b"lh") => {
-                let hashed = signature == b"lh";
-                let elements = self.elements::<8>(cell, header, list)?;
-                let subkey = |[a, b, c, d, hint @ ..]: [u8; 8]| Subkey {
-                    node: u32::from_le_bytes([a, b, c, d]),
-                    hint: match hashed {
-                        true => Hint::Hash(u32::from_le_bytes(hint)),
-                        false => Hint::Start(hint),
-                    },
-                };
-                elements.into_iter().map(subkey).collect()
-            }
-            found => {
-                return Err(Error::malformed(
-                    "signature lf, lh, li or, once, ri",
-                    format!("\"{}\"", found.escape_ascii()),
-                )
-                .at(cell.position()));
-            }
+        let leaf: Vec<Subkey> = if header.starts_with(b"li") {
+            let subkey = |node| Subkey {
+                node: u32::from_le_bytes(node),
+                hint: Hint::None,
+            };
+            let elements = self.elements::<4>(cell, header, list)?;
+            elements.into_iter().map(subkey).collect()
+        } else {
+            let hashed = header.starts_with(b"lh");
+            let subkey = |[a, b, c, d, hint @ ..]: [u8; 8]| Subkey {
+                node: u32::from_le_bytes([a, b, c, d]),
+                hint: match hashed {
+                    true => Hint::Hash(u32::from_le_bytes(hint)),
+                    false => Hint::Start(hint),
+                },
+            };
+            let elements = self.elements::<8>(cell, header, list)?;
+            elements.into_iter().map(subkey).collect()
         };
         let count = leaf.len();
         list.subkeys.extend(leaf.into_iter().take(room));
