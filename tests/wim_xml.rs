@@ -3,8 +3,10 @@
 #[path = "support/wim_file.rs"]
 mod wim_file;
 
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+
 use dism_mount_status::wim::{
-    Architecture, ImageVersion, ResourceHeader, WimHeader, WimImage, WimXml,
+    Architecture, ImageVersion, ResourceHeader, Wim, WimHeader, WimImage, WimXml,
 };
 use dism_mount_status::{FileTime, Position, WarningCode};
 use proptest::prelude::*;
@@ -84,6 +86,35 @@ fn absent_and_compressed_xml_data_are_warnings() {
             Some(Position::Byte(0x48))
         );
     }
+}
+
+/// A file of which nothing behind the header can be read, as on a damaged disk.
+struct UnreadableBehindHeader(Cursor<Vec<u8>>);
+
+impl Read for UnreadableBehindHeader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.position() {
+            0..208 => self.0.read(&mut buffer[..1]),
+            _ => Err(io::Error::other("unreadable sector")),
+        }
+    }
+}
+
+impl Seek for UnreadableBehindHeader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn xml_data_that_cannot_be_read_leave_the_header() {
+    let file = wim_with_xml("<WIM/>", 0);
+    let (wim, warnings) = Wim::open(UnreadableBehindHeader(Cursor::new(file))).unwrap();
+    assert_eq!((wim.header.total_parts, wim.xml), (1, None));
+    assert_eq!(
+        warnings.as_slice()[0].message(),
+        "byte 0x48: expected XML data, found unreadable sector"
+    );
 }
 
 /// The images and warnings of XML data with this text.

@@ -67,7 +67,7 @@ impl Wim {
                 "the end of the file",
             ));
         }
-        let xml = read_xml(&mut source, &header, file_size, &mut warnings)?;
+        let xml = read_xml(&mut source, &header, file_size, &mut warnings);
         let wim = Wim {
             header,
             xml,
@@ -83,7 +83,7 @@ impl Wim {
     }
 }
 
-/// XML data larger than this are not read: those of a WIM with 40 images have about 100 KiB.
+/// XML data larger than this, in bytes, are not read: real ones have a few kilobytes for each image.
 const MAX_XML_SIZE: u64 = 64 << 20;
 
 /// The error for a source whose start is no header of ours, if it is something that has a name.
@@ -133,36 +133,38 @@ fn read_xml(
     header: &WimHeader,
     file_size: u64,
     warnings: &mut Warnings,
-) -> Result<Option<WimXml>, Error> {
+) -> Option<WimXml> {
     let resource = header.xml_data;
-    let found = match resource {
-        _ if resource.is_absent() => "none",
-        _ if resource.offset >= file_size => "none before the end of the file",
-        _ if resource.is_compressed() => "compressed ones",
-        _ if resource.size > MAX_XML_SIZE => "more than 64 MiB of them",
-        _ => {
-            let bytes = read_at(source, resource.offset, resource.size)?;
-            let xml = WimXml::read(&bytes, resource.offset, warnings);
-            if let Some(xml) = &xml
-                && xml.images.len() as u64 != u64::from(header.image_count)
-            {
-                warnings.push(Warning::malformed(
-                    WarningCode::ImageXmlMalformed,
-                    Position::Byte(resource.offset),
-                    &format!("{} images in the XML data", header.image_count),
-                    &xml.images.len().to_string(),
-                ));
-            }
-            return Ok(xml);
+    let bytes = match resource {
+        _ if resource.is_absent() => Err("none".into()),
+        _ if resource.offset >= file_size => Err("none before the end of the file".into()),
+        _ if resource.is_compressed() => Err("compressed ones".into()),
+        _ if resource.size > MAX_XML_SIZE => Err("more than 64 MiB of them".into()),
+        _ => read_at(source, resource.offset, resource.size).map_err(|error| error.to_string()),
+    };
+    let bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err(found) => {
+            warnings.push(xml_malformed(XML_DATA_POSITION, "XML data", &found));
+            return None;
         }
     };
-    warnings.push(Warning::malformed(
+    let xml = WimXml::read(&bytes, resource.offset, warnings)?;
+    if xml.images.len() as u64 != u64::from(header.image_count) {
+        let expected = format!("{} images in the XML data", header.image_count);
+        let found = xml.images.len().to_string();
+        warnings.push(xml_malformed(resource.offset, &expected, &found));
+    }
+    Some(xml)
+}
+
+fn xml_malformed(position: u64, expected: &str, found: &str) -> Warning {
+    Warning::malformed(
         WarningCode::ImageXmlMalformed,
-        Position::Byte(XML_DATA_POSITION),
-        "XML data",
+        Position::Byte(position),
+        expected,
         found,
-    ));
-    Ok(None)
+    )
 }
 
 /// Reads up to `length` bytes at `offset`: fewer where the source ends. The caller bounds the length.
