@@ -8,7 +8,8 @@ fuzz_target!(|bytes: &[u8]| {
     let text = WideString::from_utf16le(bytes);
     let path = WindowsPath::parse(&text);
     let namespaces: [WideString; 2] = ["?".into(), ".".into()];
-    let shown_as_namespace = matches!(&path.root, PathRoot::Share { server, .. } if namespaces.contains(&server.0));
+    let shown_as_namespace =
+        matches!(&path.root, PathRoot::Share { server, .. } if namespaces.contains(&server.0));
     if text.to_utf8().is_some() && path.is_absolute() && !shown_as_namespace {
         assert_eq!(WindowsPath::from(&*path.to_string()), path);
     }
