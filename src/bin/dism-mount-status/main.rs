@@ -1,3 +1,69 @@
-//! The command line.
+//! The command line: takes evidence, prints what an inspection of it found.
+//!
+//! One file per concern: what is asked for in `arguments`, one file per output format, where the output goes in `output`,
+//! what is said beside it in `messages`, how it all ends in `exit`.
 
-fn main() {}
+mod arguments;
+mod dism;
+mod exit;
+mod generate;
+mod json;
+mod layout;
+mod messages;
+mod output;
+mod powershell;
+mod table;
+mod visible;
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use dism_mount_status::{Capture, InspectOptions, Report, inspect, inspect_stream};
+
+use crate::arguments::{Arguments, Format};
+use crate::exit::Outcome;
+use crate::output::Destination;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::checked();
+    let outcome = run(&arguments).unwrap_or_else(|error| {
+        messages::error(&error.to_string());
+        Outcome::Failed
+    });
+    outcome.into()
+}
+
+fn run(arguments: &Arguments) -> io::Result<Outcome> {
+    let destination = Destination::new(arguments.output.as_deref());
+    if let Some(what) = arguments.generate {
+        destination.write(|out| generate::write(what, out))?;
+        return Ok(Outcome::Clear);
+    }
+    let report = report(&arguments.evidence, &arguments.options());
+    destination.write(|out| match arguments.format {
+        Format::Table => table::write(&report, destination.layout(arguments.color), out),
+        Format::Dism => dism::write(&report, out),
+        Format::Powershell => powershell::write(&report, out),
+        Format::Json => json::write(&report, out),
+        Format::Jsonl => json::write_lines(&report, out),
+    })?;
+    messages::about(&report, arguments, &destination);
+    Ok(Outcome::of(&report, arguments.fail_on))
+}
+
+/// Inspects one piece of evidence after the other. One that cannot be read does not hide the others.
+fn report(evidence: &[impl AsRef<Path>], options: &InspectOptions) -> Report {
+    let captures = evidence.iter().flat_map(|evidence| {
+        let path = evidence.as_ref();
+        let inspected = match arguments::is_standard_input(path) {
+            true => inspect_stream("-", io::stdin().lock(), options),
+            false => inspect(path, options),
+        };
+        inspected.map_or_else(
+            |error| vec![Capture::unreadable(path.display().to_string(), &error)],
+            |report| report.captures,
+        )
+    });
+    Report::new(captures.collect())
+}

@@ -1,0 +1,233 @@
+//! What the command line takes.
+
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::{ColorChoice, CommandFactory, Parser, ValueEnum, ValueHint};
+use dism_mount_status::registry::CodePage;
+use dism_mount_status::{InspectOptions, Liveness};
+
+const EXAMPLES: &str = "\
+Examples:
+  On the Windows machine, then anywhere:
+    reg export HKLM\\SOFTWARE\\Microsoft\\WIMMount wimmount.reg
+    dism-mount-status wimmount.reg
+
+  The export was taken while the images were in use:
+    dism-mount-status --captured running wimmount.reg
+
+  Straight from a query, in the code page of a German console:
+    ssh admin@host reg query HKLM\\SOFTWARE\\Microsoft\\WIMMount /s |
+      dism-mount-status --code-page 850 -
+
+  What a script for `dism /Get-MountedImageInfo` expects:
+    dism-mount-status --format dism wimmount.reg
+
+  Every invalid mount of many exports:
+    dism-mount-status --format jsonl *.reg |
+      jq -c 'select(.mount_status == \"Invalid\") | [.evidence, .mount_path]'
+
+Exit codes:
+  0  no mounted image is in the state that --fail-on names, or a worse one
+  1  one is
+  2  wrong usage, or some evidence could not be read; the rest is still reported
+
+A status rests on what the evidence shows. A registry export cannot tell a mounted image from one that was mounted before
+a restart: the status is then shown as `Ok or NeedsRemount`, and counts as Ok for the exit code.";
+
+/// Tells from captured evidence which DISM images are mounted, in which state, and why.
+///
+/// Shows what `dism /Get-MountedImageInfo` would have shown on the machine that the evidence was taken from: the status of every
+/// mounted image (Ok, NeedsRemount or Invalid), on what that rests, and what to do next. It needs neither Windows nor
+/// administrator rights, mounts nothing and changes nothing.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Examples and exit codes: --help",
+    after_long_help = EXAMPLES
+)]
+pub(crate) struct Arguments {
+    /// Registry exports (.reg files or the output of `reg query /s`), or - for standard input
+    ///
+    /// What a file is is found from its content, never from its name. Several are reported in the order given.
+    #[arg(value_name = "EVIDENCE", required_unless_present = "generate", value_hint = ValueHint::FilePath)]
+    pub(crate) evidence: Vec<PathBuf>,
+
+    /// Whether the machine was running when the evidence was taken, where you know better than the evidence
+    #[arg(long, value_name = "STATE", value_enum, help_heading = "Evidence")]
+    captured: Option<Captured>,
+
+    /// Code page of REGEDIT4 files and of `reg query` text, such as 850 or windows-1251 [default: windows-1252]
+    #[arg(long, value_name = "NAME", help_heading = "Evidence")]
+    code_page: Option<CodePage>,
+
+    /// How the result is written
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_enum,
+        default_value_t,
+        help_heading = "Output"
+    )]
+    pub(crate) format: Format,
+
+    /// From which state on the exit code is 1
+    #[arg(
+        long,
+        value_name = "STATE",
+        value_enum,
+        default_value_t,
+        help_heading = "Output"
+    )]
+    pub(crate) fail_on: FailOn,
+
+    /// Write to FILE instead of standard output: all of it, or nothing
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Say nothing on standard error but errors
+    #[arg(long, help_heading = "Output")]
+    pub(crate) quiet: bool,
+
+    /// Whether the table has colours; `auto` heeds the terminal and NO_COLOR
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    pub(crate) color: ColorChoice,
+
+    /// Print something about this program instead
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        conflicts_with = "evidence",
+        help_heading = "Output"
+    )]
+    pub(crate) generate: Option<Generate>,
+}
+
+/// What the user knows about the machine.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Captured {
+    /// It was running, and had not restarted since the mounts
+    Running,
+    /// It was not: nothing is mounted on a machine that is off
+    Stopped,
+    /// Not known
+    Unknown,
+}
+
+/// The output formats.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For reading: every image with its reasons and the next step
+    #[default]
+    Table,
+    /// As `dism /English /Get-MountedImageInfo` prints it
+    Dism,
+    /// As `Get-WindowsImage -Mounted | Format-List` prints it
+    Powershell,
+    /// One JSON document with everything (--generate json-schema describes it)
+    Json,
+    /// One line of JSON per mounted image
+    Jsonl,
+}
+
+/// From which state on the exit code is 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// An image is Invalid
+    Invalid,
+    /// An image is NeedsRemount or Invalid
+    #[default]
+    NeedsRemount,
+    /// An image is mounted, in whatever state
+    Any,
+    /// Never: 0 unless something could not be read
+    Never,
+}
+
+/// What the program can print about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Generate {
+    /// The manual page
+    Man,
+    /// Completions for bash
+    CompleteBash,
+    /// Completions for zsh
+    CompleteZsh,
+    /// Completions for fish
+    CompleteFish,
+    /// Completions for PowerShell
+    CompletePowershell,
+    /// The JSON Schema of --format json
+    JsonSchema,
+}
+
+impl Arguments {
+    /// Takes the command line; wrong usage, `--help` and `--version` end the program here.
+    pub(crate) fn checked() -> Self {
+        let arguments = Arguments::parse();
+        if let Some(contradiction) = arguments.contradiction() {
+            let kind = ErrorKind::ArgumentConflict;
+            Arguments::command().error(kind, contradiction).exit();
+        }
+        arguments
+    }
+
+    /// What single arguments cannot be blamed for.
+    fn contradiction(&self) -> Option<String> {
+        let from_standard_input = self.evidence.iter().filter(|path| is_standard_input(path));
+        if from_standard_input.count() > 1 {
+            return Some("standard input (-) can be read only once".to_owned());
+        }
+        let output = self.output.as_ref()?.canonicalize().ok()?;
+        let overwritten = self.evidence.iter().find(|path| {
+            path.canonicalize()
+                .is_ok_and(|path| path == output && path.is_file())
+        })?;
+        Some(format!(
+            "--output would overwrite the evidence {}",
+            overwritten.display()
+        ))
+    }
+
+    /// What the library is to know.
+    pub(crate) fn options(&self) -> InspectOptions {
+        let mut options = InspectOptions::default();
+        options.captured = self.captured.map(Liveness::from);
+        options.code_page = self.code_page.unwrap_or_default();
+        options
+    }
+}
+
+impl From<Captured> for Liveness {
+    fn from(captured: Captured) -> Self {
+        match captured {
+            Captured::Running => Liveness::Running,
+            Captured::Stopped => Liveness::Stopped,
+            Captured::Unknown => Liveness::Unknown,
+        }
+    }
+}
+
+/// Whether evidence stands for standard input.
+pub(crate) fn is_standard_input(evidence: &Path) -> bool {
+    evidence.as_os_str() == "-"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,53 @@
+//! What is said on standard error, beside the output.
+
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use dism_mount_status::Report;
+
+use crate::arguments::{Arguments, Format};
+use crate::output::Destination;
+use crate::visible::visible;
+
+/// Says what the format leaves out: errors always, unless they were just seen in the table, and warnings.
+pub(crate) fn about(report: &Report, arguments: &Arguments, destination: &Destination) {
+    let seen = arguments.format == Format::Table && destination.is_terminal();
+    for capture in &report.captures {
+        if !arguments.quiet && !carries_warnings(arguments.format) {
+            for text in &capture.warnings {
+                warning(&format!("{}: {text}", capture.evidence));
+            }
+        }
+        if let Some(reason) = &capture.error
+            && !seen
+        {
+            error(&reason.message);
+        }
+    }
+}
+
+fn carries_warnings(format: Format) -> bool {
+    match format {
+        Format::Table | Format::Json => true,
+        Format::Dism | Format::Powershell | Format::Jsonl => false,
+    }
+}
+
+/// Says what went wrong.
+pub(crate) fn error(text: &str) {
+    say(AnsiColor::Red, "error", text);
+}
+
+fn warning(text: &str) {
+    say(AnsiColor::Yellow, "warning", text);
+}
+
+fn say(color: AnsiColor, kind: &str, text: &str) {
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    // Standard error may be closed: then there is nobody to tell.
+    let _ = writeln!(
+        anstream::stderr(),
+        "{style}{kind}{style:#}: {}",
+        visible(text)
+    );
+}

@@ -1,0 +1,106 @@
+//! Where the output goes: standard output, or a file that is written completely or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::ColorChoice;
+use tempfile::NamedTempFile;
+
+use crate::layout::Layout;
+
+/// Where the output goes.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    StandardOutput,
+    File(PathBuf),
+}
+
+impl Destination {
+    /// The file, or standard output where none is named.
+    pub(crate) fn new(file: Option<&Path>) -> Self {
+        match file {
+            None => Destination::StandardOutput,
+            Some(file) => Destination::File(file.to_owned()),
+        }
+    }
+
+    /// Whether somebody is looking at it.
+    pub(crate) fn is_terminal(&self) -> bool {
+        matches!(self, Destination::StandardOutput) && io::stdout().is_terminal()
+    }
+
+    /// What text made for reading may look like there.
+    pub(crate) fn layout(&self, color: ColorChoice) -> Layout {
+        let colored = match (color, self) {
+            (ColorChoice::Always, _) => true,
+            (ColorChoice::Never, _) | (ColorChoice::Auto, Destination::File(_)) => false,
+            (ColorChoice::Auto, Destination::StandardOutput) => {
+                anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+            }
+        };
+        let width = match self.is_terminal() {
+            true => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
+            false => None,
+        };
+        Layout::new(width, colored)
+    }
+
+    /// Writes what `content` writes. A reader that has gone away is no error.
+    pub(crate) fn write(
+        &self,
+        content: impl Fn(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self {
+            Destination::StandardOutput => match buffered(io::stdout().lock(), content) {
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                Err(error) => Err(with_place("standard output", &error)),
+                Ok(_) => Ok(()),
+            },
+            Destination::File(file) => write_file(file, content)
+                .map_err(|error| with_place(&file.display().to_string(), &error)),
+        }
+    }
+}
+
+fn with_place(place: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write {place}: {error}"))
+}
+
+fn buffered<W: Write>(out: W, content: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<W> {
+    let mut out = BufWriter::new(out);
+    content(&mut out)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)
+}
+
+/// Writes a file beside the one that is meant and lets it take that one's place.
+fn write_file(file: &Path, content: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    // A link stays a link.
+    let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let existing = fs::metadata(&file).ok();
+    if existing
+        .as_ref()
+        .is_some_and(|existing| !existing.is_file())
+    {
+        // A device, a pipe: nothing can take its place.
+        return buffered(File::create(&file)?, content).map(drop);
+    }
+    let folder = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let beside = buffered(new_file(folder)?, content)?;
+    if let Some(existing) = existing {
+        beside.as_file().set_permissions(existing.permissions())?;
+    }
+    beside.persist(&file)?;
+    Ok(())
+}
+
+/// A file of a name of its own, readable for whom new files are.
+fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".dism-mount-status-").tempfile_in(folder)
+}

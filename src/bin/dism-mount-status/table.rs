@@ -1,0 +1,356 @@
+//! `--format table`: for reading. Each image with its status, the reasons, and what to do next.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use anstyle::Style;
+use dism_mount_status::registry::ValueType;
+use dism_mount_status::{
+    Basis, Capture, DismMountMode, DismMountStatus, EvidenceKind, Finding, Liveness, MountedImage,
+    NextStep, OrphanedMount, OtherValue, Report, Severity, WarningCode, WideString,
+};
+
+use crate::layout::{BAD, COMMAND, DOUBTFUL, FAINT, GOOD, HEADING, Layout};
+use crate::visible::{visible, visible_wide};
+
+/// How many warnings of one capture are shown; the JSON form has them all.
+const MOST_WARNINGS: usize = 10;
+/// How many bytes of a value that is not text are shown.
+const MOST_BYTES: usize = 16;
+
+/// Writes every capture, then the sum of them.
+pub(crate) fn write(report: &Report, layout: Layout, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table { layout, out };
+    for (number, capture) in report.captures.iter().enumerate() {
+        if number > 0 {
+            writeln!(table.out)?;
+        }
+        table.capture(capture)?;
+    }
+    table.summary(report)
+}
+
+struct Table<'a> {
+    layout: Layout,
+    out: &'a mut dyn Write,
+}
+
+impl Table<'_> {
+    fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.out, "{text}")
+    }
+
+    fn paragraph(&mut self, first: &str, text: &str) -> io::Result<()> {
+        self.layout.paragraph(first, text, self.out)
+    }
+
+    fn styled(&self, style: Style, text: &str) -> String {
+        self.layout.styled(style, text)
+    }
+
+    fn capture(&mut self, capture: &Capture) -> io::Result<()> {
+        let mut name = match capture.evidence.as_str() {
+            "-" => "standard input".to_owned(),
+            evidence => visible(evidence),
+        };
+        if let Some(part) = &capture.part {
+            name = format!("{name}, {}", visible(part));
+        }
+        let name = self.styled(HEADING, &name);
+        self.line(&name)?;
+        if let Some(error) = &capture.error {
+            let reason = error
+                .message
+                .strip_prefix(&format!("{}: ", capture.evidence));
+            let text = visible(reason.unwrap_or(&error.message));
+            let what = self.styled(BAD, "Could not be read:");
+            return self.paragraph("  ", &format!("{what} {text}"));
+        }
+        self.paragraph("  ", &description(capture))?;
+        for (number, image) in capture.mounted_images.iter().enumerate() {
+            writeln!(self.out)?;
+            self.image(number + 1, image)?;
+        }
+        for orphan in &capture.orphaned_mounts {
+            writeln!(self.out)?;
+            self.orphan(orphan)?;
+        }
+        if capture.mounted_images.is_empty() {
+            writeln!(self.out)?;
+            self.nothing_mounted(capture)?;
+        }
+        self.warnings(capture)
+    }
+
+    fn image(&mut self, number: usize, image: &MountedImage) -> io::Result<()> {
+        let statuses = self.statuses(image);
+        let recorded = |text: &Option<WideString>| {
+            text.as_ref()
+                .map_or("not recorded".to_owned(), visible_wide)
+        };
+        let index = image
+            .image_index
+            .map_or("not recorded".to_owned(), |index| index.to_string());
+        let mode = match image.mount_mode {
+            Some(DismMountMode::ReadWrite) => "read and write",
+            Some(DismMountMode::ReadOnly) => "read only",
+            None => "not recorded",
+        };
+        let mount_path = self.styled(HEADING, &recorded(&image.mount_path));
+        self.line(&format!("  {number}. {mount_path}"))?;
+        self.field("Status", &statuses)?;
+        self.field("Image file", &recorded(&image.image_file_path))?;
+        self.field("Image index", &index)?;
+        self.field("Mode", mode)?;
+        match image.mount_id {
+            Some(id) => self.field("Mount id", &id.to_string())?,
+            None => self.field("Key", &visible_wide(&image.registry_key))?,
+        }
+        if let Some(time) = image.registered_at {
+            self.field("Registered", &time.to_string())?;
+        }
+        for value in &image.other_values {
+            self.field("Other value", &other_value(value))?;
+        }
+        for finding in &image.findings {
+            self.finding(finding)?;
+        }
+        image
+            .next_step
+            .as_ref()
+            .map_or(Ok(()), |step| self.next_step(step))
+    }
+
+    /// A fact on one line, however long: paths are there to be copied.
+    fn field(&mut self, name: &str, value: &str) -> io::Result<()> {
+        let name = self.styled(FAINT, &format!("{name:<11}"));
+        self.line(&format!("     {name}  {value}"))
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        let (mark, style) = match finding.severity {
+            Severity::Error => ("!", BAD),
+            Severity::Warning => ("!", DOUBTFUL),
+            Severity::Note => ("-", FAINT),
+        };
+        let mark = self.styled(style, mark);
+        let basis = match finding.basis {
+            Basis::Documented => "(documented)",
+            Basis::Observed => "(observed)",
+            Basis::Claimed => "(claimed)",
+            Basis::Inferred => "(inferred)",
+        };
+        let basis = self.styled(FAINT, basis);
+        self.paragraph(
+            &format!("     {mark} "),
+            &format!("{} {basis}", visible(&finding.message)),
+        )
+    }
+
+    /// The command has a line of its own, so that it can be copied as it is.
+    fn next_step(&mut self, step: &NextStep) -> io::Result<()> {
+        let name = self.styled(FAINT, "Next:");
+        self.line(&format!("     {name}"))?;
+        let command = self.styled(COMMAND, &visible(&step.command));
+        self.line(&format!("       {command}"))?;
+        if step.destroys_changes {
+            let warning = self.styled(BAD, "This destroys changes that were not committed.");
+            self.paragraph("       ", &warning)?;
+        }
+        self.paragraph("       ", &visible(&step.note))
+    }
+
+    fn orphan(&mut self, orphan: &OrphanedMount) -> io::Result<()> {
+        let path = self.styled(HEADING, &visible_wide(&orphan.mount_path));
+        self.line(&format!("  {path}"))?;
+        let what = self.styled(DOUBTFUL, "mount directory that no registration names");
+        self.field("Orphaned", &what)?;
+        if let Some(file) = &orphan.image_file_path {
+            self.field("Image file", &visible_wide(file))?;
+        }
+        if let Some(id) = orphan.mount_id {
+            self.field("Mount id", &id.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Nothing mounted is a result only where the evidence holds the place at which mounts are registered.
+    fn nothing_mounted(&mut self, capture: &Capture) -> io::Result<()> {
+        let elsewhere = WarningCode::MountRegistryNotInEvidence;
+        if capture
+            .warnings
+            .iter()
+            .any(|warning| warning.code() == elsewhere)
+        {
+            let what = self.styled(DOUBTFUL, "Not known whether anything is mounted:");
+            let why = r"the evidence does not hold the key `Microsoft\WIMMount`, under which mounts are registered. On a machine that never mounted an image it is missing; it is missing too from an export of another key.";
+            return self.paragraph("  ", &format!("{what} {why}"));
+        }
+        let what = self.styled(GOOD, "Nothing is mounted:");
+        let why =
+            r"the evidence holds the key `Microsoft\WIMMount`, and no mount is registered there.";
+        self.paragraph("  ", &format!("{what} {why}"))
+    }
+
+    fn warnings(&mut self, capture: &Capture) -> io::Result<()> {
+        if capture.warnings.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out)?;
+        let title = self.styled(DOUBTFUL, "Not used of this evidence:");
+        self.paragraph("  ", &title)?;
+        for warning in capture.warnings.iter().take(MOST_WARNINGS) {
+            self.paragraph("  ! ", &visible(&warning.message()))?;
+        }
+        match capture.warnings.len().saturating_sub(MOST_WARNINGS) {
+            0 => Ok(()),
+            more => self.paragraph(
+                "  ! ",
+                &format!("and {more} more, which `--format json` shows"),
+            ),
+        }
+    }
+
+    /// What all captures come to. One capture in which nothing is mounted has said so already.
+    fn summary(&mut self, report: &Report) -> io::Result<()> {
+        let captures = &report.captures;
+        let orphans: usize = captures
+            .iter()
+            .map(|capture| capture.orphaned_mounts.len())
+            .sum();
+        let unread = captures
+            .iter()
+            .filter(|capture| capture.error.is_some())
+            .count();
+        let images = report.mounted_images().count();
+        if captures.len() == 1 && images + orphans == 0 {
+            return Ok(());
+        }
+        let mut facts = vec![match images {
+            0 => "no mounted images found".to_owned(),
+            _ => {
+                let images = counted(images, "mounted image", "mounted images");
+                format!("{images}: {}", self.by_status(report))
+            }
+        }];
+        if orphans > 0 {
+            facts.push(counted(
+                orphans,
+                "orphaned mount directory",
+                "orphaned mount directories",
+            ));
+        }
+        if unread > 0 {
+            let text = format!(
+                "{unread} of {} pieces of evidence could not be read",
+                captures.len()
+            );
+            facts.push(self.styled(BAD, &text));
+        }
+        writeln!(self.out)?;
+        let title = self.styled(HEADING, "In all:");
+        self.paragraph("", &format!("{title} {}", facts.join("; ")))
+    }
+
+    fn by_status(&self, report: &Report) -> String {
+        let mut counts = BTreeMap::new();
+        for image in report.mounted_images() {
+            let statuses = (image.mount_status, &image.possible_statuses);
+            counts.entry(statuses).or_insert((image, 0_usize)).1 += 1;
+        }
+        let counts = counts.values();
+        let counts = counts.map(|(image, count)| format!("{count} {}", self.statuses(image)));
+        counts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The status, and what else it may be: `Ok or NeedsRemount`.
+    fn statuses(&self, image: &MountedImage) -> String {
+        let others = image.possible_statuses.iter().copied();
+        let others = others.filter(|status| *status != image.mount_status);
+        let names: Vec<String> = [image.mount_status]
+            .into_iter()
+            .chain(others)
+            .map(|status| self.styled(style(status), status.powershell_text()))
+            .collect();
+        match names.as_slice() {
+            [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+            names => names.concat(),
+        }
+    }
+}
+
+/// What a capture is, and what was taken for granted about the machine.
+fn description(capture: &Capture) -> String {
+    let kind = match capture.kind {
+        Some(EvidenceKind::RegistryExport) => "Registry export",
+        Some(EvidenceKind::Hive) => "Registry hive",
+        Some(EvidenceKind::Directory) => "Tree of files",
+        Some(EvidenceKind::CapturedWim) => "Image in a WIM file",
+        Some(EvidenceKind::DiskImage) => "Disk image",
+        Some(EvidenceKind::Collection) => "Triage collection",
+        _ => "Evidence",
+    };
+    let machine = match capture.captured {
+        Liveness::Running => "of a machine taken to be running",
+        Liveness::Stopped => "of a machine taken to be stopped",
+        Liveness::Unknown => "of a machine that was running or not, which is not known",
+    };
+    let has_files = !matches!(
+        capture.kind,
+        Some(EvidenceKind::RegistryExport | EvidenceKind::Hive)
+    );
+    match has_files || capture.mounted_images.is_empty() {
+        true => format!("{kind} {machine}."),
+        false => format!(
+            "{kind} {machine}. Only the registry was examined, not the mount directories and image files."
+        ),
+    }
+}
+
+fn style(status: DismMountStatus) -> Style {
+    match status {
+        DismMountStatus::Ok => GOOD,
+        DismMountStatus::NeedsRemount => DOUBTFUL,
+        DismMountStatus::Invalid => BAD,
+    }
+}
+
+fn counted(count: usize, one: &str, more: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {more}"),
+    }
+}
+
+/// A value of which nothing is known: text as text, everything else as bytes.
+fn other_value(value: &OtherValue) -> String {
+    let name = match value.name.is_empty() {
+        true => "(default)".to_owned(),
+        false => visible_wide(&value.name),
+    };
+    let bytes = bytes(&value.data_hex);
+    let data = match value.value_type {
+        ValueType::SZ | ValueType::EXPAND_SZ => {
+            format!(
+                "\"{}\"",
+                visible_wide(&WideString::from_utf16le_until_nul(&bytes))
+            )
+        }
+        _ => {
+            let shown = bytes
+                .iter()
+                .take(MOST_BYTES)
+                .map(|byte| format!("{byte:02x}"));
+            let more = if bytes.len() > MOST_BYTES { " ..." } else { "" };
+            format!("{}{more}", shown.collect::<Vec<_>>().join(" "))
+        }
+    };
+    format!("{name} = {} {data}", value.value_type)
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = (0..hex.len() / 2).filter_map(|at| hex.get(2 * at..2 * at + 2));
+    pairs
+        .filter_map(|pair| u8::from_str_radix(pair, 16).ok())
+        .collect()
+}
