@@ -20,12 +20,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::evidence::{Evidence, FilterDriver, ImageFile, Liveness, MountDirectory};
+use crate::evidence::{Evidence, ImageFile, Liveness, MountDirectory};
 use crate::file_time::FileTime;
 use crate::finding::{Basis, Finding, FindingCode as Code, Severity};
 use crate::mount_point::WimMountData;
 use crate::next_step;
 use crate::observation::{NotCaptured, Observation};
+use crate::registry::system_hive::FilterDriver;
 use crate::report::NextStep;
 use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
 use crate::wim::{Compression, Wim, WimFlags};

@@ -289,6 +289,8 @@ codes! {
         CountMismatch = "count-mismatch",
         /// A list of subkeys whose order or hashes are not those of its names.
         UnsoundSubkeyList = "unsound-subkey-list",
+        /// A SYSTEM hive of which nothing could be used.
+        SystemHiveNotUsed = "system-hive-not-used",
     }
 }
 
@@ -400,6 +402,14 @@ impl Warnings {
         self.left_out += other.left_out;
         for warning in other.kept {
             self.push(warning);
+        }
+    }
+
+    /// Takes over the warnings about another file than the evidence itself.
+    pub(crate) fn extend_from(&mut self, other: Warnings, evidence: &str) {
+        self.left_out += other.left_out;
+        for warning in other.kept {
+            self.push(warning.in_evidence(evidence));
         }
     }
 

@@ -7,6 +7,7 @@ use crate::file_time::FileTime;
 use crate::mount_point::WimMountData;
 use crate::observation::{NotCaptured, Observation};
 use crate::registry::MountRegistration;
+use crate::registry::system_hive::FilterDriver;
 use crate::status::DismMountMode;
 use crate::wim::Wim;
 
@@ -58,17 +59,6 @@ pub struct Rival {
     pub mount_path: String,
     /// When the other key was last written.
     pub registered_at: Option<FileTime>,
-}
-
-/// The service key of the filter driver `wimmount.sys`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FilterDriver {
-    /// It can be started.
-    Startable,
-    /// Its start type is "disabled" (4).
-    Disabled,
-    /// The key does not name the driver's file.
-    NoImagePath,
 }
 
 /// A mount directory that is there.

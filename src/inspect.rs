@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::Hash;
-use std::io::Read;
-use std::path::Path;
+use std::io::{Cursor, Read, Seek};
+use std::path::{Path, PathBuf};
 
 use crate::derive::derive;
-use crate::error::Error;
+use crate::error::{Error, Warning, WarningCode, Warnings};
 use crate::evidence::{Evidence, Liveness, Rival};
+use crate::hive_files::{self, HiveSource};
 use crate::observation::Observation;
+use crate::registry::system_hive::SystemFacts;
 use crate::registry::{CodePage, MountRegistration, MountRegistry, RegistryExport};
 use crate::report::{Capture, EvidenceKind, MountedImage, OtherValue, Report};
 use crate::wide_string::WideString;
@@ -23,6 +25,10 @@ pub struct InspectOptions {
     pub captured: Option<Liveness>,
     /// The code page of `REGEDIT4` files and of `reg query` text.
     pub code_page: CodePage,
+    /// The transaction logs of a hive, in any order. Without any, those that lie beside the hive are taken.
+    pub logs: Vec<PathBuf>,
+    /// The SYSTEM hive of the machine. Without one, that which lies beside a SOFTWARE hive is taken.
+    pub system: Option<PathBuf>,
 }
 
 /// Inspects one piece of evidence: finds out what it is, reads it, and judges every mounted image in it.
@@ -32,38 +38,146 @@ pub struct InspectOptions {
 pub fn inspect(path: impl AsRef<Path>, options: &InspectOptions) -> Result<Report, Error> {
     let path = path.as_ref();
     let name = path.display().to_string();
-    let inspected = File::open(path)
-        .map_err(|error| Error::io(&error))
-        .and_then(|file| match file.metadata() {
-            Ok(metadata) if metadata.is_dir() => Err(Error::unsupported(
-                "a directory",
-                "give the registry export that lies in it",
-            )),
-            _ => inspect_stream(&name, file, options),
-        });
-    inspected.map_err(|error| error.in_evidence(name))
+    inspect_path(path, &name, options).map_err(|error| error.in_evidence(name))
+}
+
+fn inspect_path(path: &Path, name: &str, options: &InspectOptions) -> Result<Report, Error> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Error::unsupported(
+            "a directory",
+            "give the registry export or the hive that lies in it",
+        ));
+    }
+    if !metadata.is_file() {
+        return inspect_stream(name, file, options);
+    }
+    let mut start = Vec::new();
+    file.by_ref()
+        .take(hive_files::START as u64)
+        .read_to_end(&mut start)?;
+    file.rewind()?;
+    if !hive_files::is_hive(&start) {
+        return inspect_stream(name, file, options);
+    }
+    let logs = match options.logs.is_empty() {
+        true => hive_files::logs_beside(path),
+        false => options.logs.clone(),
+    };
+    inspect_hive(
+        name,
+        Box::new(file),
+        &logs,
+        hive_files::system_beside(path),
+        options,
+    )
 }
 
 /// Inspects evidence that comes as a stream, such as standard input; `name` is what the report calls it.
+///
+/// A registry export is read as it comes. A hive is kept in memory, as its parts lie in no order.
 ///
 /// # Errors
 /// When the evidence cannot be read as a whole.
 pub fn inspect_stream(
     name: &str,
-    source: impl Read,
+    mut source: impl Read,
     options: &InspectOptions,
 ) -> Result<Report, Error> {
-    let registry = RegistryExport::open(source, options.code_page)
-        .and_then(RegistryExport::read_mount_registry)
-        .map_err(|error| error.in_evidence(name))?;
-    let capture = capture(name, EvidenceKind::RegistryExport, registry, options);
+    let mut inspect = || {
+        let mut start = Vec::new();
+        source
+            .by_ref()
+            .take(hive_files::START as u64)
+            .read_to_end(&mut start)?;
+        if hive_files::is_hive(&start) {
+            source.read_to_end(&mut start)?;
+            return inspect_hive(
+                name,
+                Box::new(Cursor::new(start)),
+                &options.logs,
+                None,
+                options,
+            );
+        }
+        let source = Cursor::new(start).chain(source.by_ref());
+        let registry = RegistryExport::open(source, options.code_page)?.read_mount_registry()?;
+        let system = System::read(None, options)?;
+        let kind = EvidenceKind::RegistryExport;
+        Ok(Report::new(vec![capture(
+            name, kind, registry, &system, options,
+        )]))
+    };
+    inspect().map_err(|error: Error| error.in_evidence(name))
+}
+
+fn inspect_hive(
+    name: &str,
+    hive: Box<dyn HiveSource>,
+    logs: &[PathBuf],
+    system_beside: Option<PathBuf>,
+    options: &InspectOptions,
+) -> Result<Report, Error> {
+    let mut hive = hive_files::open(hive, logs)?;
+    let mut registry = MountRegistry::read_from_hive(&mut hive)?;
+    let recovery = hive.recovery().clone();
+    registry.warnings.extend(hive.into_warnings());
+    let system = System::read(system_beside, options)?;
+    let mut capture = capture(name, EvidenceKind::Hive, registry, &system, options);
+    capture.recovery = Some(recovery);
     Ok(Report::new(vec![capture]))
+}
+
+/// What the SYSTEM hive says, and what of it could not be used.
+struct System {
+    facts: SystemFacts,
+    warnings: Warnings,
+}
+
+impl System {
+    /// Reads the SYSTEM hive that the caller names, or that which was found beside the evidence.
+    ///
+    /// # Errors
+    /// When the one that the caller names cannot be read. That of one that was found is a warning.
+    fn read(beside: Option<PathBuf>, options: &InspectOptions) -> Result<System, Error> {
+        let mut system = System {
+            facts: SystemFacts::not_captured(),
+            warnings: Warnings::default(),
+        };
+        let Some(path) = options.system.as_ref().or(beside.as_ref()) else {
+            return Ok(system);
+        };
+        let name = path.display().to_string();
+        let opened = hive_files::open_file(path)
+            .and_then(|hive| hive_files::open(hive, &hive_files::logs_beside(path)))
+            .map_err(|error| error.in_evidence(name.as_str()));
+        match opened {
+            Ok(mut hive) => {
+                system.facts = SystemFacts::read(&mut hive);
+                system.warnings.extend_from(hive.into_warnings(), &name);
+                if !system.facts.current_control_set.is_present() {
+                    let text = "names no current control set: nothing of it is used";
+                    let warning = Warning::new(WarningCode::SystemHiveNotUsed, text);
+                    system.warnings.push(warning.in_evidence(name));
+                }
+                Ok(system)
+            }
+            Err(error) if options.system.is_some() => Err(error),
+            Err(error) => {
+                let warning = Warning::new(WarningCode::SystemHiveNotUsed, error.to_string());
+                system.warnings.push(warning);
+                Ok(system)
+            }
+        }
+    }
 }
 
 fn capture(
     name: &str,
     kind: EvidenceKind,
-    registry: MountRegistry,
+    mut registry: MountRegistry,
+    system: &System,
     options: &InspectOptions,
 ) -> Capture {
     let liveness = options.captured.unwrap_or(Liveness::Unknown);
@@ -71,16 +185,21 @@ fn capture(
     let mounted_images = registry.registrations.iter().map(|registration| {
         let mut evidence = Evidence::from_registration(registration.clone());
         evidence.liveness = liveness;
+        evidence.last_shutdown = system.facts.last_shutdown.clone();
+        evidence.filter_driver = system.facts.filter_driver.clone();
         (evidence.mount_path_rivals, evidence.image_rivals) = rivals.of(registration);
         mounted_image(&evidence)
     });
+    let mounted_images = mounted_images.collect();
+    registry.warnings.extend(system.warnings.clone());
     Capture {
         evidence: name.to_owned(),
         kind: Some(kind),
         captured: liveness,
         part: None,
-        mounted_images: mounted_images.collect(),
+        mounted_images,
         orphaned_mounts: Vec::new(),
+        recovery: None,
         warnings: registry.warnings.into_vec(),
         error: None,
     }

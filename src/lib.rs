@@ -6,6 +6,7 @@ mod error;
 mod evidence;
 mod file_time;
 mod finding;
+mod hive_files;
 mod inspect;
 pub mod mount_point;
 mod next_step;
@@ -22,7 +23,7 @@ mod windows_path;
 
 pub use derive::{Verdict, derive};
 pub use error::{Error, Position, Warning, WarningCode, Warnings};
-pub use evidence::{Evidence, FilterDriver, ImageFile, Liveness, MountDirectory, Rival};
+pub use evidence::{Evidence, ImageFile, Liveness, MountDirectory, Rival};
 pub use file_time::FileTime;
 pub use finding::{Basis, Finding, FindingCode, Severity};
 pub use inspect::{InspectOptions, inspect, inspect_stream};

@@ -8,6 +8,7 @@ use crate::evidence::Liveness;
 use crate::file_time::FileTime;
 use crate::finding::Finding;
 use crate::registry::ValueType;
+use crate::registry::hive::Recovery;
 use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
 use crate::wide_string::WideString;
 
@@ -52,6 +53,8 @@ pub struct Capture {
     pub mounted_images: Vec<MountedImage>,
     /// Mount directories that no registration names.
     pub orphaned_mounts: Vec<OrphanedMount>,
+    /// What was done to bring a hive up to date; null where the evidence is none.
+    pub recovery: Option<Recovery>,
     /// What could not be used of the evidence.
     pub warnings: Vec<Warning>,
     /// Why the evidence could not be read, where it could not.
@@ -200,6 +203,7 @@ impl Capture {
             part: None,
             mounted_images: Vec::new(),
             orphaned_mounts: Vec::new(),
+            recovery: None,
             warnings: Vec::new(),
             error: Some(CaptureError {
                 message: error.to_string(),

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use crate::error::{Warning, WarningCode};
 use crate::file_time::FileTime;
 use crate::finding::FindingCode;
+use crate::registry::hive::LeftOutReason;
 use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
 use crate::wide_string::WideString;
 
@@ -87,4 +88,9 @@ schema!(
         },
         "required": ["code", "message"]
     })
+);
+schema!(
+    LeftOutReason,
+    "LeftOutReason",
+    json_schema!({ "type": "string", "description": "Why, in plain words." })
 );

@@ -6,6 +6,7 @@ mod line_source;
 pub mod reg_file;
 pub mod reg_query;
 mod registration;
+mod software_hive;
 pub mod system_hive;
 
 pub use self::code_page::CodePage;
@@ -130,6 +131,15 @@ pub enum RegistryEntry {
         path: WideString,
         /// Where it stands in the evidence.
         position: Position,
+    },
+    /// A value of the key before it that is there, and whose data cannot be read.
+    UnreadableValue {
+        /// The value's name; empty for the key's default value.
+        name: WideString,
+        /// Where it stands in the evidence.
+        position: Position,
+        /// Why it cannot be read.
+        error: Error,
     },
     /// `"name"=-` of a `.reg` file: a value of the key before it goes.
     ValueDeletion {

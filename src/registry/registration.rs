@@ -68,7 +68,14 @@ pub struct MountRegistryCollector {
 struct Key {
     order: u64,
     key: RegistryKey,
-    values: Vec<RegistryValue>,
+    values: Vec<Value>,
+}
+
+/// A value of a registration, or why its data cannot be read.
+#[derive(Debug)]
+struct Value {
+    name: WideString,
+    read: Result<RegistryValue, Error>,
 }
 
 /// Where a key lies in relation to the mount registry.
@@ -92,7 +99,26 @@ impl MountRegistryCollector {
     pub fn push(&mut self, entry: RegistryEntry) {
         match entry {
             RegistryEntry::Key(key) => self.key(key),
-            RegistryEntry::Value(value) => self.value(value),
+            RegistryEntry::Value(value) => {
+                let bytes = value.data.len();
+                let (name, position) = (value.name.clone(), value.position);
+                self.value(
+                    Value {
+                        name,
+                        read: Ok(value),
+                    },
+                    bytes,
+                    position,
+                );
+            }
+            RegistryEntry::UnreadableValue {
+                name,
+                position,
+                error,
+            } => {
+                let read = Err(error.at(position));
+                self.value(Value { name, read }, 0, position);
+            }
             RegistryEntry::KeyDeletion { path, .. } => self.delete(&path.to_upcase()),
             RegistryEntry::ValueDeletion { name, .. } => {
                 if let Some(key) = self
@@ -157,13 +183,13 @@ impl MountRegistryCollector {
         self.current = Some(path);
     }
 
-    fn value(&mut self, value: RegistryValue) {
+    fn value(&mut self, value: Value, data_bytes: usize, position: Position) {
         let Some(path) = &self.current else {
             return;
         };
-        let bytes = 2 * value.name.as_units().len() + value.data.len();
+        let bytes = 2 * value.name.as_units().len() + data_bytes;
         let path = path.clone();
-        if !self.has_room_for(bytes, value.position) {
+        if !self.has_room_for(bytes, position) {
             return;
         }
         let Some(key) = self.keys.get_mut(&path) else {
@@ -179,7 +205,7 @@ impl MountRegistryCollector {
             None => {
                 let text = format!("more than {} values in {}", Self::MAX_VALUES, key.key.path);
                 self.warnings
-                    .push(Warning::new(WarningCode::LimitReached, text).at(value.position));
+                    .push(Warning::new(WarningCode::LimitReached, text).at(position));
             }
         }
     }
@@ -214,22 +240,28 @@ impl MountRegistryCollector {
         }
     }
 
-    /// The mount registry, when all entries were pushed.
-    pub fn finish(mut self) -> MountRegistry {
-        let mounted_images = if self.has_mounted_images {
-            Observation::Present(())
-        } else if self.has_wim_mount || self.covers_wim_mount == Some(true) {
-            Observation::Absent
-        } else {
+    /// The mount registry of an export, when all entries were pushed.
+    pub fn finish(self) -> MountRegistry {
+        let covers_wim_mount = self.has_wim_mount || self.covers_wim_mount == Some(true);
+        let mut registry = self.into_registry();
+        if !registry.mounted_images.is_present() && !covers_wim_mount {
             let text = r"there is no `Microsoft\WIMMount` key, and the export does not begin above it: export HKLM\SOFTWARE\Microsoft\WIMMount";
-            self.warnings
-                .push(Warning::new(WarningCode::MountRegistryNotInEvidence, text));
-            Observation::NotCaptured(NotCaptured::Path)
-        };
+            let warning = Warning::new(WarningCode::MountRegistryNotInEvidence, text);
+            registry.warnings.push(warning);
+            registry.mounted_images = Observation::NotCaptured(NotCaptured::Path);
+        }
+        registry
+    }
+
+    /// What was collected, taking for absent what is not there.
+    pub(super) fn into_registry(self) -> MountRegistry {
         let mut keys: Vec<Key> = self.keys.into_values().collect();
         keys.sort_by_key(|key| key.order);
         MountRegistry {
-            mounted_images,
+            mounted_images: match self.has_mounted_images {
+                true => Observation::Present(()),
+                false => Observation::Absent,
+            },
             registrations: keys.into_iter().map(MountRegistration::from_key).collect(),
             warnings: self.warnings,
         }
@@ -271,17 +303,18 @@ fn covers_wim_mount(levels: &[&[u16]]) -> bool {
 }
 
 impl MountRegistration {
+    /// The names of the values that a registration has.
+    pub const VALUE_NAMES: [&str; 4] = ["Mount Path", "WIM Path", "Image Index", "Status"];
+
     fn from_key(key: Key) -> Self {
         let mut values = key.values;
-        let mut take = |name: &str| {
+        let [mount_path, wim_path, image_index, status] = Self::VALUE_NAMES.map(|name| {
             let name = WideString::from(name);
             let index = values
                 .iter()
                 .position(|value| value.name.eq_ignore_case(&name))?;
-            Some(values.remove(index))
-        };
-        let (mount_path, wim_path) = (take("Mount Path"), take("WIM Path"));
-        let (image_index, status) = (take("Image Index"), take("Status"));
+            Some(values.remove(index).read)
+        });
         MountRegistration {
             mount_id: mount_id(&key.key.path),
             registry_key: key.key.path,
@@ -290,7 +323,10 @@ impl MountRegistration {
             image_file_path: observe(wim_path, string),
             image_index: observe(image_index, dword),
             progress_value: observe(status, dword),
-            other_values: values,
+            other_values: values
+                .into_iter()
+                .filter_map(|value| value.read.ok())
+                .collect(),
             position: key.key.position,
         }
     }
@@ -309,15 +345,17 @@ fn mount_id(path: &WideString) -> Option<Uuid> {
 }
 
 fn observe<T>(
-    value: Option<RegistryValue>,
+    value: Option<Result<RegistryValue, Error>>,
     read: fn(&RegistryValue) -> Result<T, Error>,
 ) -> Observation<T> {
-    match value {
+    let read = value.map(|value| {
+        let value = value?;
+        read(&value).map_err(|error| error.at(value.position))
+    });
+    match read {
         None => Observation::Absent,
-        Some(value) => match read(&value) {
-            Ok(read) => Observation::Present(read),
-            Err(error) => Observation::Unreadable(error.at(value.position)),
-        },
+        Some(Ok(read)) => Observation::Present(read),
+        Some(Err(error)) => Observation::Unreadable(error),
     }
 }
 

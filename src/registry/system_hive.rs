@@ -35,6 +35,15 @@ pub enum FilterDriver {
 }
 
 impl SystemFacts {
+    /// What is known without a SYSTEM hive.
+    pub fn not_captured() -> SystemFacts {
+        SystemFacts {
+            current_control_set: Observation::NotCaptured(NotCaptured::KindOfEvidence),
+            last_shutdown: Observation::NotCaptured(NotCaptured::KindOfEvidence),
+            filter_driver: Observation::NotCaptured(NotCaptured::KindOfEvidence),
+        }
+    }
+
     /// Reads them from a SYSTEM hive.
     ///
     /// A hive that names no current control set is no SYSTEM hive: then it says nothing about the rest.

@@ -7,6 +7,8 @@
 
 use std::io::{self, Read, Seek};
 
+use serde::Serialize;
+
 use super::base_block::{BASE_BLOCK_LEN, BaseBlock};
 use super::pages::{Overlay, read_at};
 use super::transaction_log::{
@@ -16,7 +18,9 @@ use crate::error::{Error, Position, Warning, WarningCode, Warnings};
 use crate::file_time::FileTime;
 
 /// What was done to bring a hive up to date.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct Recovery {
     /// Whether the hive was left in the middle of a write: its two sequence numbers differ, or its base block
     /// is damaged.
@@ -35,7 +39,9 @@ impl Recovery {
 }
 
 /// What became of one log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct LogReplay {
     /// The log's name, as the caller gave it.
     pub name: String,

@@ -10,6 +10,7 @@ use std::io::{self, Read, Seek};
 use nom::bytes::complete::tag;
 use nom::number::complete::{le_u32, le_u64};
 use nom::{IResult, Parser};
+use serde::{Serialize, Serializer};
 
 use super::base_block::{BASE_BLOCK_SECTOR, BaseBlock};
 use super::marvin32::{Marvin32, marvin32};
@@ -30,7 +31,9 @@ const DIRTY_VECTOR_SIGNATURE: &[u8] = b"DIRT";
 const CHUNK: u64 = 64 * 1024;
 
 /// How a transaction log is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum LogFormat {
     /// A bitmap of dirty sectors (`DIRT`) and the sectors: up to Windows 8.
@@ -109,8 +112,16 @@ impl fmt::Display for LeftOutReason {
     }
 }
 
+impl Serialize for LeftOutReason {
+    /// In plain words.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Neighbouring entries that were left out for one reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct LeftOut {
     /// Offset in bytes of the first of them within the log.
     pub position: u64,

@@ -1,0 +1,118 @@
+//! The mount registry in a SOFTWARE hive.
+
+use std::io::{Read, Seek};
+
+use super::hive::{Hive, KeyNode};
+use super::registration::{MountRegistration, MountRegistry, MountRegistryCollector};
+use super::{RegistryEntry, RegistryKey};
+use crate::error::{Error, Position, Warning, WarningCode};
+use crate::observation::{NotCaptured, Observation};
+use crate::wide_string::WideString;
+
+const WIM_MOUNT: [&str; 2] = ["Microsoft", "WIMMount"];
+const MOUNTED_IMAGES: &str = "Mounted Images";
+
+impl MountRegistry {
+    /// Reads the mount registry from a SOFTWARE hive, or from a hive in which someone saved `SOFTWARE` as a key.
+    ///
+    /// Only the keys on the way and the registrations are read. The hive's own warnings stay with it.
+    ///
+    /// # Errors
+    /// When a key on the way to the registrations, or their list, cannot be read: then nobody can tell what is mounted.
+    pub fn read_from_hive<R: Read + Seek>(hive: &mut Hive<R>) -> Result<MountRegistry, Error> {
+        let mut collector = MountRegistryCollector::default();
+        let mut has_microsoft = false;
+        for prefix in [&[][..], &["SOFTWARE"]] {
+            let Some(microsoft) = hive.find(&[prefix, &WIM_MOUNT[..1]].concat())? else {
+                continue;
+            };
+            has_microsoft = true;
+            read_images(
+                hive,
+                &microsoft,
+                &[prefix, &WIM_MOUNT[..1]].concat(),
+                &mut collector,
+            )?;
+            let wow64 = [prefix, &["WOW6432Node"], &WIM_MOUNT[..1]].concat();
+            // The twin is not judged: where it cannot be read, nothing is lost.
+            if let Ok(Some(microsoft)) = hive.find(&wow64) {
+                let _ = read_images(hive, &microsoft, &wow64, &mut collector);
+            }
+            break;
+        }
+        let mut registry = collector.into_registry();
+        if !registry.mounted_images.is_present() {
+            registry.mounted_images = match has_microsoft {
+                true => Observation::Absent,
+                false => {
+                    let text = "the hive has no `Microsoft` key: it is not a SOFTWARE hive";
+                    let warning = Warning::new(WarningCode::MountRegistryNotInEvidence, text);
+                    registry.warnings.push(warning);
+                    Observation::NotCaptured(NotCaptured::Path)
+                }
+            };
+        }
+        Ok(registry)
+    }
+}
+
+/// Hands the registrations below a `Microsoft` key to the collector.
+fn read_images<R: Read + Seek>(
+    hive: &mut Hive<R>,
+    microsoft: &KeyNode,
+    path: &[&str],
+    collector: &mut MountRegistryCollector,
+) -> Result<(), Error> {
+    let Some(wim_mount) = hive.subkey(microsoft, &WIM_MOUNT[1].into())? else {
+        return Ok(());
+    };
+    let Some(images) = hive.subkey(&wim_mount, &MOUNTED_IMAGES.into())? else {
+        return Ok(());
+    };
+    let path = [path, &[WIM_MOUNT[1], MOUNTED_IMAGES]].concat().join("\\");
+    collector.push(key_entry(path.as_str().into(), &images));
+    for image in hive.subkeys(&images)? {
+        let mut units = WideString::from(path.as_str()).as_units().to_vec();
+        units.push(b'\\'.into());
+        units.extend(image.name().as_units());
+        collector.push(key_entry(WideString::from_units(units), &image));
+        match hive.values(&image) {
+            Ok(values) => {
+                for value in values {
+                    collector.push(value_entry(value));
+                }
+            }
+            // What cannot be read is not absent.
+            Err(error) => {
+                for name in MountRegistration::VALUE_NAMES {
+                    collector.push(unreadable(name.into(), image.position(), error.clone()));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn key_entry(path: WideString, key: &KeyNode) -> RegistryEntry {
+    RegistryEntry::Key(RegistryKey {
+        path,
+        last_written: Some(key.last_written()),
+        position: key.position(),
+    })
+}
+
+fn value_entry(value: super::hive::KeyValue) -> RegistryEntry {
+    let (name, position) = (value.name.clone(), value.position);
+    match value.into_registry_value() {
+        Ok(value) => RegistryEntry::Value(value),
+        Err(error) => unreadable(name, position, error),
+    }
+}
+
+fn unreadable(name: WideString, position: Position, error: Error) -> RegistryEntry {
+    RegistryEntry::UnreadableValue {
+        name,
+        position,
+        error,
+    }
+}
