@@ -32,8 +32,13 @@ Exit codes:
   1  one is
   2  wrong usage, or some evidence could not be read; the rest is still reported
 
-A status rests on what the evidence shows. A registry export cannot tell a mounted image from one that was mounted before
-a restart: the status is then shown as `Ok or NeedsRemount`, and counts as Ok for the exit code.";
+A status rests on what the evidence shows. A registry export cannot tell an
+image that is mounted from one that was mounted before a restart: the status is
+then shown as `Ok or NeedsRemount`, and counts as Ok for the exit code.";
+
+const USAGE: &str = "\
+dism-mount-status [OPTIONS] <EVIDENCE>...
+       dism-mount-status --generate <WHAT>";
 
 /// Tells from captured evidence which DISM images are mounted, in which state, and why.
 ///
@@ -44,6 +49,7 @@ a restart: the status is then shown as `Ok or NeedsRemount`, and counts as Ok fo
 #[command(
     version,
     max_term_width = 100,
+    override_usage = USAGE,
     after_help = "Examples and exit codes: --help",
     after_long_help = EXAMPLES
 )]

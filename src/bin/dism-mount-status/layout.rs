@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use textwrap::core::Word;
-use textwrap::{Options, WordSeparator, WordSplitter};
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
 /// The width where no terminal tells one.
 const DEFAULT_WIDTH: usize = 80;
@@ -46,6 +46,7 @@ impl Layout {
             .initial_indent(first)
             .subsequent_indent(&rest)
             .break_words(false)
+            .wrap_algorithm(WrapAlgorithm::FirstFit)
             .word_separator(WordSeparator::Custom(words))
             .word_splitter(WordSplitter::NoHyphenation);
         for line in textwrap::wrap(text, options) {

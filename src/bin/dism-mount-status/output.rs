@@ -51,20 +51,21 @@ impl Destination {
         &self,
         content: impl Fn(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
-        match self {
-            Destination::StandardOutput => match buffered(io::stdout().lock(), content) {
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-                Err(error) => Err(with_place("standard output", &error)),
-                Ok(_) => Ok(()),
-            },
-            Destination::File(file) => write_file(file, content)
-                .map_err(|error| with_place(&file.display().to_string(), &error)),
+        let (place, written) = match self {
+            Destination::StandardOutput => (
+                "standard output".into(),
+                buffered(io::stdout().lock(), content).map(drop),
+            ),
+            Destination::File(file) => (file.to_string_lossy(), write_file(file, content)),
+        };
+        match written {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(io::Error::new(
+                error.kind(),
+                format!("cannot write {place}: {error}"),
+            )),
+            _ => Ok(()),
         }
     }
-}
-
-fn with_place(place: &str, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot write {place}: {error}"))
 }
 
 fn buffered<W: Write>(out: W, content: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<W> {

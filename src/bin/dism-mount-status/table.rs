@@ -7,7 +7,7 @@ use anstyle::Style;
 use dism_mount_status::registry::ValueType;
 use dism_mount_status::{
     Basis, Capture, DismMountMode, DismMountStatus, EvidenceKind, Finding, Liveness, MountedImage,
-    NextStep, OrphanedMount, OtherValue, Report, Severity, WarningCode, WideString,
+    NextStep, OrphanedMount, OtherValue, Report, Severity, Warning, WarningCode, WideString,
 };
 
 use crate::layout::{BAD, COMMAND, DOUBTFUL, FAINT, GOOD, HEADING, Layout};
@@ -17,6 +17,8 @@ use crate::visible::{visible, visible_wide};
 const MOST_WARNINGS: usize = 10;
 /// How many bytes of a value that is not text are shown.
 const MOST_BYTES: usize = 16;
+/// What stands for a value that the evidence does not hold.
+const NOT_RECORDED: &str = "(not recorded)";
 
 /// Writes every capture, then the sum of them.
 pub(crate) fn write(report: &Report, layout: Layout, out: &mut dyn Write) -> io::Result<()> {
@@ -63,13 +65,15 @@ impl Table<'_> {
                 .message
                 .strip_prefix(&format!("{}: ", capture.evidence));
             let text = visible(reason.unwrap_or(&error.message));
-            let what = self.styled(BAD, "Could not be read:");
+            let what = self.styled(BAD, "Error:");
             return self.paragraph("  ", &format!("{what} {text}"));
         }
         self.paragraph("  ", &description(capture))?;
+        let digits = capture.mounted_images.len().to_string().len();
         for (number, image) in capture.mounted_images.iter().enumerate() {
             writeln!(self.out)?;
-            self.image(number + 1, image)?;
+            let label = format!("  {:>digits$}. ", number + 1);
+            self.image(&label, image)?;
         }
         for orphan in &capture.orphaned_mounts {
             writeln!(self.out)?;
@@ -82,52 +86,49 @@ impl Table<'_> {
         self.warnings(capture)
     }
 
-    fn image(&mut self, number: usize, image: &MountedImage) -> io::Result<()> {
+    fn image(&mut self, label: &str, image: &MountedImage) -> io::Result<()> {
+        let margin = " ".repeat(label.len());
+        let mount_path = self.styled(HEADING, &recorded(image.mount_path.as_ref()));
         let statuses = self.statuses(image);
-        let recorded = |text: &Option<WideString>| {
-            text.as_ref()
-                .map_or("not recorded".to_owned(), visible_wide)
-        };
+        self.line(&format!("{label}{statuses}  {mount_path}"))?;
         let index = image
             .image_index
-            .map_or("not recorded".to_owned(), |index| index.to_string());
+            .map_or_else(not_recorded, |index| index.to_string());
         let mode = match image.mount_mode {
             Some(DismMountMode::ReadWrite) => "read and write",
             Some(DismMountMode::ReadOnly) => "read only",
-            None => "not recorded",
+            None => NOT_RECORDED,
         };
-        let mount_path = self.styled(HEADING, &recorded(&image.mount_path));
-        self.line(&format!("  {number}. {mount_path}"))?;
-        self.field("Status", &statuses)?;
-        self.field("Image file", &recorded(&image.image_file_path))?;
-        self.field("Image index", &index)?;
-        self.field("Mode", mode)?;
+        let file = recorded(image.image_file_path.as_ref());
+        self.field(&margin, "Image file", &file)?;
+        self.field(&margin, "Image index", &index)?;
+        self.field(&margin, "Mode", mode)?;
         match image.mount_id {
-            Some(id) => self.field("Mount id", &id.to_string())?,
-            None => self.field("Key", &visible_wide(&image.registry_key))?,
+            Some(id) => self.field(&margin, "Mount id", &id.to_string())?,
+            None => self.field(&margin, "Key", &visible_wide(&image.registry_key))?,
         }
         if let Some(time) = image.registered_at {
-            self.field("Registered", &time.to_string())?;
+            self.field(&margin, "Registered", &time.to_string())?;
         }
         for value in &image.other_values {
-            self.field("Other value", &other_value(value))?;
+            self.field(&margin, "Other value", &other_value(value))?;
         }
         for finding in &image.findings {
-            self.finding(finding)?;
+            self.finding(&margin, finding)?;
         }
-        image
-            .next_step
-            .as_ref()
-            .map_or(Ok(()), |step| self.next_step(step))
+        match &image.next_step {
+            Some(step) => self.next_step(&margin, step),
+            None => Ok(()),
+        }
     }
 
     /// A fact on one line, however long: paths are there to be copied.
-    fn field(&mut self, name: &str, value: &str) -> io::Result<()> {
+    fn field(&mut self, margin: &str, name: &str, value: &str) -> io::Result<()> {
         let name = self.styled(FAINT, &format!("{name:<11}"));
-        self.line(&format!("     {name}  {value}"))
+        self.line(&format!("{margin}{name}  {value}"))
     }
 
-    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+    fn finding(&mut self, margin: &str, finding: &Finding) -> io::Result<()> {
         let (mark, style) = match finding.severity {
             Severity::Error => ("!", BAD),
             Severity::Warning => ("!", DOUBTFUL),
@@ -141,68 +142,75 @@ impl Table<'_> {
             Basis::Inferred => "(inferred)",
         };
         let basis = self.styled(FAINT, basis);
-        self.paragraph(
-            &format!("     {mark} "),
-            &format!("{} {basis}", visible(&finding.message)),
-        )
+        let text = format!("{} {basis}", visible(&finding.message));
+        self.paragraph(&format!("{margin}{mark} "), &text)
     }
 
     /// The command has a line of its own, so that it can be copied as it is.
-    fn next_step(&mut self, step: &NextStep) -> io::Result<()> {
-        let name = self.styled(FAINT, "Next:");
-        self.line(&format!("     {name}"))?;
-        let command = self.styled(COMMAND, &visible(&step.command));
-        self.line(&format!("       {command}"))?;
+    fn next_step(&mut self, margin: &str, step: &NextStep) -> io::Result<()> {
+        let margin = format!("{margin}  ");
+        let title = self.styled(FAINT, "> next:");
+        self.line(&format!("{}{title}", &margin[2..]))?;
+        let command = visible(&step.command);
+        let is_exact = command == step.command;
+        let command = self.styled(COMMAND, &command);
+        self.line(&format!("{margin}{command}"))?;
+        if !is_exact {
+            let remark = "The path has characters that are not seen, shown here as \\u{...}: copy the command from `--format json`.";
+            self.paragraph(&margin, remark)?;
+        }
         if step.destroys_changes {
             let warning = self.styled(BAD, "This destroys changes that were not committed.");
-            self.paragraph("       ", &warning)?;
+            self.paragraph(&margin, &warning)?;
         }
-        self.paragraph("       ", &visible(&step.note))
+        self.paragraph(&margin, &visible(&step.note))
     }
 
     fn orphan(&mut self, orphan: &OrphanedMount) -> io::Result<()> {
+        let margin = "     ";
+        let what = self.styled(DOUBTFUL, "Orphaned");
         let path = self.styled(HEADING, &visible_wide(&orphan.mount_path));
-        self.line(&format!("  {path}"))?;
-        let what = self.styled(DOUBTFUL, "mount directory that no registration names");
-        self.field("Orphaned", &what)?;
+        self.line(&format!("  {what}  {path}"))?;
         if let Some(file) = &orphan.image_file_path {
-            self.field("Image file", &visible_wide(file))?;
+            self.field(margin, "Image file", &visible_wide(file))?;
         }
         if let Some(id) = orphan.mount_id {
-            self.field("Mount id", &id.to_string())?;
+            self.field(margin, "Mount id", &id.to_string())?;
         }
-        Ok(())
+        let why = "no registration names this mount directory, so DISM lists nothing";
+        self.paragraph(&format!("{margin}- "), why)
     }
 
-    /// Nothing mounted is a result only where the evidence holds the place at which mounts are registered.
+    /// Nothing mounted is a result only where the evidence covers the place at which mounts are registered.
     fn nothing_mounted(&mut self, capture: &Capture) -> io::Result<()> {
-        let elsewhere = WarningCode::MountRegistryNotInEvidence;
-        if capture
-            .warnings
-            .iter()
-            .any(|warning| warning.code() == elsewhere)
-        {
-            let what = self.styled(DOUBTFUL, "Not known whether anything is mounted:");
-            let why = r"the evidence does not hold the key `Microsoft\WIMMount`, under which mounts are registered. On a machine that never mounted an image it is missing; it is missing too from an export of another key.";
-            return self.paragraph("  ", &format!("{what} {why}"));
-        }
-        let what = self.styled(GOOD, "Nothing is mounted:");
-        let why =
-            r"the evidence holds the key `Microsoft\WIMMount`, and no mount is registered there.";
+        let mut warnings = capture.warnings.iter();
+        let (style, what, why) = if let Some(warning) = warnings.clone().find(|w| is_elsewhere(w)) {
+            let what = "Not known whether anything is mounted:";
+            (DOUBTFUL, what, visible(&warning.message()))
+        } else if warnings.any(|warning| warning.code() != WarningCode::Wow64Twin) {
+            let why = "but not all of the evidence could be used.";
+            (DOUBTFUL, "No mounted image was found,", why.to_owned())
+        } else {
+            let why = r"the evidence covers the key `Microsoft\WIMMount`, and no mount is registered there.";
+            (GOOD, "Nothing is mounted:", why.to_owned())
+        };
+        let what = self.styled(style, what);
         self.paragraph("  ", &format!("{what} {why}"))
     }
 
     fn warnings(&mut self, capture: &Capture) -> io::Result<()> {
-        if capture.warnings.is_empty() {
+        let warnings = capture.warnings.iter();
+        let warnings: Vec<&Warning> = warnings.filter(|warning| !is_elsewhere(warning)).collect();
+        if warnings.is_empty() {
             return Ok(());
         }
         writeln!(self.out)?;
-        let title = self.styled(DOUBTFUL, "Not used of this evidence:");
-        self.paragraph("  ", &title)?;
-        for warning in capture.warnings.iter().take(MOST_WARNINGS) {
+        let title = self.styled(DOUBTFUL, "Warnings:");
+        self.line(&format!("  {title}"))?;
+        for warning in warnings.iter().take(MOST_WARNINGS) {
             self.paragraph("  ! ", &visible(&warning.message()))?;
         }
-        match capture.warnings.len().saturating_sub(MOST_WARNINGS) {
+        match warnings.len().saturating_sub(MOST_WARNINGS) {
             0 => Ok(()),
             more => self.paragraph(
                 "  ! ",
@@ -227,29 +235,33 @@ impl Table<'_> {
             return Ok(());
         }
         let mut facts = vec![match images {
-            0 => "no mounted images found".to_owned(),
+            0 => "No mounted images found.".to_owned(),
             _ => {
                 let images = counted(images, "mounted image", "mounted images");
-                format!("{images}: {}", self.by_status(report))
+                format!(
+                    "{}: {}.",
+                    self.styled(HEADING, &images),
+                    self.by_status(report)
+                )
             }
         }];
         if orphans > 0 {
-            facts.push(counted(
+            let orphans = counted(
                 orphans,
                 "orphaned mount directory",
                 "orphaned mount directories",
-            ));
+            );
+            facts.push(format!("{orphans}."));
         }
         if unread > 0 {
             let text = format!(
-                "{unread} of {} pieces of evidence could not be read",
+                "{unread} of {} pieces of evidence could not be read.",
                 captures.len()
             );
             facts.push(self.styled(BAD, &text));
         }
         writeln!(self.out)?;
-        let title = self.styled(HEADING, "In all:");
-        self.paragraph("", &format!("{title} {}", facts.join("; ")))
+        self.paragraph("", &facts.join(" "))
     }
 
     fn by_status(&self, report: &Report) -> String {
@@ -267,15 +279,11 @@ impl Table<'_> {
     fn statuses(&self, image: &MountedImage) -> String {
         let others = image.possible_statuses.iter().copied();
         let others = others.filter(|status| *status != image.mount_status);
-        let names: Vec<String> = [image.mount_status]
+        let names = [image.mount_status]
             .into_iter()
             .chain(others)
-            .map(|status| self.styled(style(status), status.powershell_text()))
-            .collect();
-        match names.as_slice() {
-            [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-            names => names.concat(),
-        }
+            .map(|status| self.styled(style(status), status.powershell_text()));
+        names.collect::<Vec<_>>().join(" or ")
     }
 }
 
@@ -291,20 +299,38 @@ fn description(capture: &Capture) -> String {
         _ => "Evidence",
     };
     let machine = match capture.captured {
-        Liveness::Running => "of a machine taken to be running",
-        Liveness::Stopped => "of a machine taken to be stopped",
-        Liveness::Unknown => "of a machine that was running or not, which is not known",
+        Liveness::Running => "The machine is taken to have been running when it was captured.",
+        Liveness::Stopped => "The machine is taken to have been off when it was captured.",
+        Liveness::Unknown => {
+            "Whether the machine was running is not known; `--captured` says it where you know."
+        }
     };
     let has_files = !matches!(
         capture.kind,
         Some(EvidenceKind::RegistryExport | EvidenceKind::Hive)
     );
-    match has_files || capture.mounted_images.is_empty() {
-        true => format!("{kind} {machine}."),
-        false => format!(
-            "{kind} {machine}. Only the registry was examined, not the mount directories and image files."
-        ),
+    let scope = match has_files || capture.mounted_images.is_empty() {
+        true => "",
+        false => " Only the registry was examined, not the mount directories and image files.",
+    };
+    format!("{kind}. {machine}{scope}")
+}
+
+/// Whether mounts are registered elsewhere: that is told where the mounted images would stand.
+fn is_elsewhere(warning: &Warning) -> bool {
+    warning.code() == WarningCode::MountRegistryNotInEvidence
+}
+
+fn recorded(text: Option<&WideString>) -> String {
+    match text {
+        None => not_recorded(),
+        Some(text) if text.is_empty() => "(empty)".to_owned(),
+        Some(text) => visible_wide(text),
     }
+}
+
+fn not_recorded() -> String {
+    NOT_RECORDED.to_owned()
 }
 
 fn style(status: DismMountStatus) -> Style {
