@@ -5,7 +5,7 @@ use crate::evidence::Evidence;
 use crate::finding::FindingCode;
 use crate::observation::Observation;
 use crate::report::NextStep;
-use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
+use crate::status::{DismMountMode, DismMountStatus};
 use crate::wide_string::WideString;
 
 const CLEANUP: &str = "dism /Cleanup-Mountpoints";
@@ -29,23 +29,21 @@ pub(crate) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
         DismMountStatus::NeedsRemount => step(
             remount,
             false,
-            "then unmount it; the remount fails if the image file changed (0xC1420124) or the directory cannot be remounted (0xC1420123, 0xC1420125)",
+            "Then unmount it. The remount fails if the image file changed (0xC1420124) or the directory cannot be remounted (0xC1420123, 0xC1420125).",
         ),
         DismMountStatus::Invalid
-            if verdict
-                .mount_flags
-                .contains(WimMountFlags::MOUNTDIR_REPLACED) =>
+            if has(FindingCode::MountDirectoryReplaced) || has(FindingCode::DuplicateMountPath) =>
         {
             step(
                 CLEANUP,
                 true,
-                "do not unmount the directory: another mount has it, which the cleanup leaves alone",
+                "Do not unmount the directory: another mount has it, or may have it, which the cleanup leaves alone.",
             )
         }
         DismMountStatus::Invalid if has(FindingCode::MountingInProgress) => step(
             LIST,
             false,
-            "wait until mounting has ended, then inspect again",
+            "Wait until mounting has ended, then inspect again.",
         ),
         DismMountStatus::Invalid
             if evidence.registration.progress_value.present() == Some(&progress::UNMOUNTING) =>
@@ -53,23 +51,23 @@ pub(crate) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
             step(
                 unmount("/Discard"),
                 true,
-                "first check whether the image file already has the changes; then `dism /Cleanup-Mountpoints`",
+                "First check whether the image file already has the changes. Afterwards `dism /Cleanup-Mountpoints`.",
             )
         }
         DismMountStatus::Invalid if evidence.image_file == Observation::Absent => step(
             remount,
             false,
-            "first bring the image file back to the same path and inspect again; only if it is gone for good `dism /Cleanup-Mountpoints`, which destroys uncommitted changes",
+            "First bring the image file back to the same path and inspect again. Only if it is gone for good: `dism /Cleanup-Mountpoints`, which destroys uncommitted changes.",
         ),
         DismMountStatus::Invalid if evidence.mount_directory == Observation::Absent => step(
             CLEANUP,
             true,
-            "it removes what is left of the mount, and leaves alone what is mounted or can be remounted",
+            "It removes what is left of the mount, and leaves alone what is mounted or can be remounted.",
         ),
         DismMountStatus::Invalid => step(
             unmount("/Discard"),
             true,
-            "then `dism /Cleanup-Mountpoints`, which leaves alone what is mounted or can be remounted",
+            "Then `dism /Cleanup-Mountpoints`, which leaves alone what is mounted or can be remounted.",
         ),
     }
 }
@@ -84,27 +82,27 @@ fn ok(
         .possible_statuses
         .contains(&DismMountStatus::NeedsRemount)
     {
-        true => format!("if the machine restarted since, `{remount}` first; "),
+        true => format!("If the machine restarted since, `{remount}` first. "),
         false => String::new(),
     };
     match evidence.mount_mode {
         Some(DismMountMode::ReadOnly) => step(
             unmount("/Discard"),
             false,
-            format!("{first}carry on, and unmount in the end; a commit would fail (0xC142010C)"),
+            format!("{first}Carry on, and unmount in the end. A commit would fail (0xC142010C)."),
         ),
         Some(DismMountMode::ReadWrite) => step(
             unmount("/Commit"),
             false,
             format!(
-                "{first}carry on, and unmount in the end; `/Discard` instead of `/Commit` drops the changes"
+                "{first}Carry on, and unmount in the end. `/Discard` instead of `/Commit` drops the changes."
             ),
         ),
         None => step(
             unmount("/Commit"),
             false,
             format!(
-                "{first}carry on, and unmount in the end; `/Discard` instead of `/Commit` drops the changes, and is the way for a read-only mount (0xC142010C)"
+                "{first}Carry on, and unmount in the end. `/Discard` instead of `/Commit` drops the changes, and is the way for a read-only mount (0xC142010C)."
             ),
         ),
     }
@@ -116,12 +114,12 @@ fn without_path(verdict: &Verdict) -> NextStep {
         DismMountStatus::Invalid => step(
             CLEANUP,
             true,
-            "the recorded mount directory is missing or cannot stand in a command; the cleanup leaves alone what is mounted or can be remounted",
+            "The recorded mount directory is missing or cannot stand in a command. The cleanup leaves alone what is mounted or can be remounted.",
         ),
         _ => step(
             LIST,
             false,
-            "the recorded mount directory cannot stand in a command: look it up",
+            "The recorded mount directory cannot stand in a command: look it up.",
         ),
     }
 }
