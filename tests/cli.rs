@@ -366,6 +366,7 @@ fn colours_are_for_terminals_and_for_who_asks() {
         let run = run_with(folder.path(), arguments, |command| {
             command.envs(variables.iter().copied());
         });
+        assert_eq!(run.code, 1);
         run.stdout.contains('\u{1b}')
     };
     assert!(!is_colored(&["broken.reg"], &[]));
@@ -378,6 +379,10 @@ fn colours_are_for_terminals_and_for_who_asks() {
     assert!(!is_colored(
         &["--color=never", "broken.reg"],
         &[("CLICOLOR_FORCE", "1")]
+    ));
+    assert!(is_colored(
+        &["--color=always", "broken.reg"],
+        &[("NO_COLOR", "1")]
     ));
     assert!(!is_colored(
         &["--color=always", "--format=dism", "broken.reg"],

@@ -52,6 +52,7 @@ fn output(fixture: &Path, format: &str) -> String {
     let name = fixture.strip_prefix(folder()).unwrap();
     let output = cargo_bin_cmd!("dism-mount-status")
         .current_dir(folder())
+        .env_remove("CLICOLOR_FORCE")
         .args(["--format", format])
         .arg(name)
         .output()

@@ -7,9 +7,8 @@ use clap::{ColorChoice, CommandFactory, Parser, ValueEnum, ValueHint};
 use dism_mount_status::registry::CodePage;
 use dism_mount_status::{InspectOptions, Liveness};
 
-const EXAMPLES: &str = "\
-Examples:
-  On the Windows machine, then anywhere:
+/// Shown below the options by `--help`, and as a section of the manual page.
+pub(crate) const EXAMPLES: &str = "  On the Windows machine, then anywhere:
     reg export HKLM\\SOFTWARE\\Microsoft\\WIMMount wimmount.reg
     dism-mount-status wimmount.reg
 
@@ -25,16 +24,17 @@ Examples:
 
   Every invalid mount of many exports:
     dism-mount-status --format jsonl *.reg |
-      jq -c 'select(.mount_status == \"Invalid\") | [.evidence, .mount_path]'
+      jq -c 'select(.mount_status == \"Invalid\") | [.evidence, .mount_path]'";
 
-Exit codes:
-  0  no mounted image is in the state that --fail-on names, or a worse one
+/// Likewise.
+pub(crate) const EXIT_CODES: &str =
+    "  0  no mounted image is in the state that --fail-on names, or a worse one
   1  one is
-  2  wrong usage, or some evidence could not be read; the rest is still reported
+  2  wrong usage, or some evidence could not be read; the rest is reported
 
-A status rests on what the evidence shows. A registry export cannot tell an
-image that is mounted from one that was mounted before a restart: the status is
-then shown as `Ok or NeedsRemount`, and counts as Ok for the exit code.";
+  A registry export cannot tell an image that is mounted from one that was
+  mounted before a restart. Its status is then shown as `Ok or NeedsRemount`,
+  and counts as Ok.";
 
 const USAGE: &str = "\
 dism-mount-status [OPTIONS] <EVIDENCE>...
@@ -51,12 +51,12 @@ dism-mount-status [OPTIONS] <EVIDENCE>...
     max_term_width = 100,
     override_usage = USAGE,
     after_help = "Examples and exit codes: --help",
-    after_long_help = EXAMPLES
+    after_long_help = format!("Examples:\n{EXAMPLES}\n\nExit codes:\n{EXIT_CODES}")
 )]
 pub(crate) struct Arguments {
     /// Registry exports (.reg files or the output of `reg query /s`), or - for standard input
     ///
-    /// What a file is is found from its content, never from its name. Several are reported in the order given.
+    /// What a file is its content tells, never its name. Several are reported in the order given.
     #[arg(value_name = "EVIDENCE", required_unless_present = "generate", value_hint = ValueHint::FilePath)]
     pub(crate) evidence: Vec<PathBuf>,
 
@@ -96,7 +96,7 @@ pub(crate) struct Arguments {
     #[arg(long, help_heading = "Output")]
     pub(crate) quiet: bool,
 
-    /// Whether the table has colours; `auto` heeds the terminal and NO_COLOR
+    /// Whether table and messages have colours; `auto` heeds the terminal and NO_COLOR
     #[arg(
         long,
         value_name = "WHEN",
@@ -105,7 +105,7 @@ pub(crate) struct Arguments {
         hide_possible_values = true,
         help_heading = "Output"
     )]
-    pub(crate) color: ColorChoice,
+    color: ColorChoice,
 
     /// Print something about this program instead
     #[arg(
@@ -202,6 +202,15 @@ impl Arguments {
             "--output would overwrite the evidence {}",
             overwritten.display()
         ))
+    }
+
+    /// Whether there are colours, for whoever asks the terminal about that.
+    pub(crate) fn colors(&self) -> anstream::ColorChoice {
+        match self.color {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::Always,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        }
     }
 
     /// What the library is to know.

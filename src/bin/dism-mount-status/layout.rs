@@ -96,6 +96,7 @@ const fn color(color: AnsiColor) -> Style {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn wrapped(width: usize, first: &str, text: &str) -> String {
         let mut out = Vec::new();
@@ -138,5 +139,13 @@ mod tests {
     #[test]
     fn narrow_terminals_still_get_words() {
         assert_eq!(wrapped(1, "", "one two"), "one two\n");
+    }
+
+    proptest! {
+        #[test]
+        fn wrapping_changes_nothing_but_blanks(text in "[a-c` 文]{0,200}", width in 0_usize..120) {
+            let bare = |text: &str| text.split_whitespace().collect::<String>();
+            prop_assert_eq!(bare(&wrapped(width, "    ", &text)), bare(&text));
+        }
     }
 }

@@ -27,6 +27,7 @@ use crate::output::Destination;
 
 fn main() -> ExitCode {
     let arguments = Arguments::checked();
+    arguments.colors().write_global();
     let outcome = run(&arguments).unwrap_or_else(|error| {
         messages::error(&error.to_string());
         Outcome::Failed
@@ -42,7 +43,7 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
     }
     let report = report(&arguments.evidence, &arguments.options());
     destination.write(|out| match arguments.format {
-        Format::Table => table::write(&report, destination.layout(arguments.color), out),
+        Format::Table => table::write(&report, destination.layout(), out),
         Format::Dism => dism::write(&report, out),
         Format::Powershell => powershell::write(&report, out),
         Format::Json => json::write(&report, out),

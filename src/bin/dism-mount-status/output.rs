@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use clap::ColorChoice;
+use anstream::{AutoStream, ColorChoice};
 use tempfile::NamedTempFile;
 
 use crate::layout::Layout;
@@ -31,19 +31,16 @@ impl Destination {
     }
 
     /// What text made for reading may look like there.
-    pub(crate) fn layout(&self, color: ColorChoice) -> Layout {
-        let colored = match (color, self) {
-            (ColorChoice::Always, _) => true,
-            (ColorChoice::Never, _) | (ColorChoice::Auto, Destination::File(_)) => false,
-            (ColorChoice::Auto, Destination::StandardOutput) => {
-                anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
-            }
+    pub(crate) fn layout(&self) -> Layout {
+        let is_colored = match self {
+            Destination::StandardOutput => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+            Destination::File(_) => ColorChoice::global() == ColorChoice::Always,
         };
         let width = match self.is_terminal() {
             true => terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
             false => None,
         };
-        Layout::new(width, colored)
+        Layout::new(width, is_colored)
     }
 
     /// Writes what `content` writes. A reader that has gone away is no error.

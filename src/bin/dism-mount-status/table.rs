@@ -13,10 +13,10 @@ use dism_mount_status::{
 use crate::layout::{BAD, COMMAND, DOUBTFUL, FAINT, GOOD, HEADING, Layout};
 use crate::visible::{visible, visible_wide};
 
-/// How many warnings of one capture are shown; the JSON form has them all.
-const MOST_WARNINGS: usize = 10;
-/// How many bytes of a value that is not text are shown.
-const MOST_BYTES: usize = 16;
+/// How many warnings of a capture, and unknown values of an image, are shown; the JSON form has them all.
+const MOST: usize = 10;
+/// How many bytes of an unknown value are shown.
+const MOST_BYTES: usize = 64;
 /// What stands for a value that the evidence does not hold.
 const NOT_RECORDED: &str = "(not recorded)";
 
@@ -110,8 +110,11 @@ impl Table<'_> {
         if let Some(time) = image.registered_at {
             self.field(&margin, "Registered", &time.to_string())?;
         }
-        for value in &image.other_values {
+        for value in image.other_values.iter().take(MOST) {
             self.field(&margin, "Other value", &other_value(value))?;
+        }
+        if let Some(more) = left_out(image.other_values.len()) {
+            self.field(&margin, "", &more)?;
         }
         for finding in &image.findings {
             self.finding(&margin, finding)?;
@@ -148,9 +151,9 @@ impl Table<'_> {
 
     /// The command has a line of its own, so that it can be copied as it is.
     fn next_step(&mut self, margin: &str, step: &NextStep) -> io::Result<()> {
-        let margin = format!("{margin}  ");
         let title = self.styled(FAINT, "> next:");
-        self.line(&format!("{}{title}", &margin[2..]))?;
+        self.line(&format!("{margin}{title}"))?;
+        let margin = format!("{margin}  ");
         let command = visible(&step.command);
         let is_exact = command == step.command;
         let command = self.styled(COMMAND, &command);
@@ -207,15 +210,12 @@ impl Table<'_> {
         writeln!(self.out)?;
         let title = self.styled(DOUBTFUL, "Warnings:");
         self.line(&format!("  {title}"))?;
-        for warning in warnings.iter().take(MOST_WARNINGS) {
+        for warning in warnings.iter().take(MOST) {
             self.paragraph("  ! ", &visible(&warning.message()))?;
         }
-        match warnings.len().saturating_sub(MOST_WARNINGS) {
-            0 => Ok(()),
-            more => self.paragraph(
-                "  ! ",
-                &format!("and {more} more, which `--format json` shows"),
-            ),
+        match left_out(warnings.len()) {
+            Some(more) => self.paragraph("  ! ", &more),
+            None => Ok(()),
         }
     }
 
@@ -238,11 +238,8 @@ impl Table<'_> {
             0 => "No mounted images found.".to_owned(),
             _ => {
                 let images = counted(images, "mounted image", "mounted images");
-                format!(
-                    "{}: {}.",
-                    self.styled(HEADING, &images),
-                    self.by_status(report)
-                )
+                let images = self.styled(HEADING, &images);
+                format!("{images}: {}.", self.by_status(report))
             }
         }];
         if orphans > 0 {
@@ -270,8 +267,10 @@ impl Table<'_> {
             let statuses = (image.mount_status, &image.possible_statuses);
             counts.entry(statuses).or_insert((image, 0_usize)).1 += 1;
         }
-        let counts = counts.values();
-        let counts = counts.map(|(image, count)| format!("{count} {}", self.statuses(image)));
+        let counts = counts.values().map(|(image, count)| {
+            let statuses = self.statuses(image);
+            format!("{count} {statuses}")
+        });
         counts.collect::<Vec<_>>().join(", ")
     }
 
@@ -287,7 +286,7 @@ impl Table<'_> {
     }
 }
 
-/// What a capture is, and what was taken for granted about the machine.
+/// What a capture is; where it has mounted images also what was taken for granted about the machine, and what was not examined.
 fn description(capture: &Capture) -> String {
     let kind = match capture.kind {
         Some(EvidenceKind::RegistryExport) => "Registry export",
@@ -298,6 +297,9 @@ fn description(capture: &Capture) -> String {
         Some(EvidenceKind::Collection) => "Triage collection",
         _ => "Evidence",
     };
+    if capture.mounted_images.is_empty() {
+        return format!("{kind}.");
+    }
     let machine = match capture.captured {
         Liveness::Running => "The machine is taken to have been running when it was captured.",
         Liveness::Stopped => "The machine is taken to have been off when it was captured.",
@@ -305,13 +307,11 @@ fn description(capture: &Capture) -> String {
             "Whether the machine was running is not known; `--captured` says it where you know."
         }
     };
-    let has_files = !matches!(
-        capture.kind,
-        Some(EvidenceKind::RegistryExport | EvidenceKind::Hive)
-    );
-    let scope = match has_files || capture.mounted_images.is_empty() {
-        true => "",
-        false => " Only the registry was examined, not the mount directories and image files.",
+    let scope = match capture.kind {
+        Some(EvidenceKind::RegistryExport | EvidenceKind::Hive) => {
+            " Only the registry was examined, not the mount directories and image files."
+        }
+        _ => "",
     };
     format!("{kind}. {machine}{scope}")
 }
@@ -354,24 +354,27 @@ fn other_value(value: &OtherValue) -> String {
         true => "(default)".to_owned(),
         false => visible_wide(&value.name),
     };
-    let bytes = bytes(&value.data_hex);
+    let mut bytes = bytes(&value.data_hex);
+    let more = if bytes.len() > MOST_BYTES { " ..." } else { "" };
+    bytes.truncate(MOST_BYTES);
     let data = match value.value_type {
         ValueType::SZ | ValueType::EXPAND_SZ => {
-            format!(
-                "\"{}\"",
-                visible_wide(&WideString::from_utf16le_until_nul(&bytes))
-            )
+            let text = bytes.strip_suffix(&[0, 0]).unwrap_or(&bytes);
+            format!("\"{}\"", visible_wide(&WideString::from_utf16le(text)))
         }
+        _ if bytes.is_empty() => "(empty)".to_owned(),
         _ => {
-            let shown = bytes
-                .iter()
-                .take(MOST_BYTES)
-                .map(|byte| format!("{byte:02x}"));
-            let more = if bytes.len() > MOST_BYTES { " ..." } else { "" };
-            format!("{}{more}", shown.collect::<Vec<_>>().join(" "))
+            let bytes = bytes.iter().map(|byte| format!("{byte:02x}"));
+            bytes.collect::<Vec<_>>().join(" ")
         }
     };
-    format!("{name} = {} {data}", value.value_type)
+    format!("{name} = {} {data}{more}", value.value_type)
+}
+
+/// What is said of those that are more than are shown.
+fn left_out(count: usize) -> Option<String> {
+    let more = count.checked_sub(MOST).filter(|more| *more > 0)?;
+    Some(format!("and {more} more, which `--format json` shows"))
 }
 
 fn bytes(hex: &str) -> Vec<u8> {

@@ -48,6 +48,7 @@ fn deceives(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_acts_on_the_terminal_is_shown_as_code_points() {
@@ -68,5 +69,14 @@ mod tests {
     fn lone_surrogates_are_told_apart() {
         let text = WideString::from_units(vec![0x43, 0xD800, 0x3A, 0xDC01, 0x1B]);
         assert_eq!(visible_wide(&text), "C\\u{d800}:\\u{dc01}\\u{1b}");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_deceives_is_left_of_any_text(units: Vec<u16>) {
+            let text = WideString::from_units(units);
+            prop_assert!(!visible_wide(&text).chars().any(deceives));
+            prop_assert!(!visible(&text.to_string_lossy()).chars().any(deceives));
+        }
     }
 }
