@@ -1,6 +1,9 @@
 //! The command line from outside: what it takes, prints, says and ends with.
 #![cfg(feature = "cli")]
 
+#[path = "support/hive_writer.rs"]
+mod hive_writer;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use assert_cmd::cargo::{cargo_bin, cargo_bin_cmd};
 use dism_mount_status::WideString;
+use hive_writer::{HiveWriter, Key, LogEntry, REG_BINARY, entries_log, set_sequence};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -458,17 +462,99 @@ fn a_line_of_jsonl_is_the_image_of_json_with_its_evidence_first() {
     );
 }
 
+/// Writes a SOFTWARE hive without mounts, a log that adds one, and a SYSTEM hive of a later shutdown.
+fn write_hives(folder: &Path) {
+    let mounted_images = |images: Key| {
+        let path = ["Microsoft", "WIMMount"];
+        HiveWriter::default().write(&Key::new("SOFTWARE").key_at(&path, images))
+    };
+    let image = Key::new("{e242237c-66ed-4958-b9ec-c49b07eaeeb5}")
+        .written(0x01DB_5900_0000_0000)
+        .sz("WIM Path", r"C:\images\install.wim")
+        .sz("Mount Path", r"C:\mount")
+        .dword("Image Index", 1)
+        .dword("Status", 2);
+    let mut before = mounted_images(Key::new("Mounted Images"));
+    let after = mounted_images(Key::new("Mounted Images").key(image));
+    let log = entries_log(&before, &[LogEntry::between(&before, &after, 7)]);
+    set_sequence(&mut before, 8, 7);
+    let shutdown = u64::to_le_bytes(0x01DB_5934_0000_0000);
+    let windows = Key::new("Windows").value("ShutdownTime", REG_BINARY, &shutdown);
+    let service = Key::new("WIMMount")
+        .dword("Start", 3)
+        .sz("ImagePath", "wimmount.sys");
+    let system = Key::new("SYSTEM")
+        .key(Key::new("Select").dword("Current", 1))
+        .key_at(&["ControlSet001", "Control"], windows)
+        .key_at(&["ControlSet001", "Services"], service);
+    for (name, bytes) in [
+        ("SOFTWARE", &before),
+        ("SOFTWARE.LOG1", &log),
+        ("SYSTEM", &HiveWriter::default().write(&system)),
+    ] {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_hive_is_read_with_the_logs_and_the_system_hive_beside_it() {
+    let folder = TempDir::new().unwrap();
+    write_hives(folder.path());
+    let table = run(folder.path(), &["SOFTWARE"]);
+    assert_eq!((table.code, table.stderr.as_str()), (1, ""));
+    for text in [
+        "Registry hive with one entry of its transaction logs.",
+        "1. NeedsRemount  C:\\mount\n",
+        "Registered   2024-12-",
+        "1 mounted image: 1 NeedsRemount.",
+    ] {
+        assert!(
+            table.stdout.contains(text),
+            "{text:?} not in {}",
+            table.stdout
+        );
+    }
+    fs::remove_file(folder.path().join("SOFTWARE.LOG1")).unwrap();
+    let without_log = run(folder.path(), &["SOFTWARE"]).stdout;
+    assert!(
+        without_log.contains("No mounted image was found, but not all"),
+        "{without_log}"
+    );
+    assert!(
+        without_log.contains("the newest changes may be missing"),
+        "{without_log}"
+    );
+}
+
+#[test]
+fn a_hive_can_come_from_standard_input() {
+    let folder = TempDir::new().unwrap();
+    write_hives(folder.path());
+    let hive = fs::read(folder.path().join("SYSTEM")).unwrap();
+    let run = run_with(folder.path(), &["-"], |command| {
+        command.write_stdin(hive.as_slice());
+    });
+    assert_eq!(run.code, 0);
+    assert!(
+        run.stdout.contains("Not known whether anything is mounted"),
+        "{}",
+        run.stdout
+    );
+}
+
 #[test]
 fn the_json_schema_knows_everything_that_a_report_holds() {
     let folder = evidence();
     let mut schema: Value =
         serde_json::from_str(&run(folder.path(), &["--generate=json-schema"]).stdout).unwrap();
     forbid_unknown_properties(&mut schema);
+    write_hives(folder.path());
     let validator = jsonschema::validator_for(&schema).unwrap();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/registry");
     for evidence in [
         folder.path().join("mounted.reg"),
         folder.path().join("missing.reg"),
+        folder.path().join("SOFTWARE"),
         fixtures.join("every-status.reg"),
         fixtures.join("another-key.reg"),
     ] {

@@ -54,7 +54,7 @@ dism-mount-status [OPTIONS] <EVIDENCE>...
     after_long_help = format!("Examples:\n{EXAMPLES}\n\nExit codes:\n{EXIT_CODES}")
 )]
 pub(crate) struct Arguments {
-    /// Registry exports (.reg files or the output of `reg query /s`), or - for standard input
+    /// Registry exports (.reg files, the output of `reg query /s`) or SOFTWARE hives; - is standard input
     ///
     /// What a file is its content tells, never its name. Several are reported in the order given.
     #[arg(value_name = "EVIDENCE", required_unless_present = "generate", value_hint = ValueHint::FilePath)]

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 use dism_mount_status::registry::ValueType;
+use dism_mount_status::registry::hive::Recovery;
 use dism_mount_status::{
     Basis, Capture, DismMountMode, DismMountStatus, EvidenceKind, Finding, Liveness, MountedImage,
     NextStep, OrphanedMount, OtherValue, Report, Severity, Warning, WarningCode, WideString,
@@ -190,7 +191,7 @@ impl Table<'_> {
         let (style, what, why) = if let Some(warning) = warnings.clone().find(|w| is_elsewhere(w)) {
             let what = "Not known whether anything is mounted:";
             (DOUBTFUL, what, visible(&warning.message()))
-        } else if warnings.any(|warning| warning.code() != WarningCode::Wow64Twin) {
+        } else if warnings.any(may_hide_mounts) {
             let why = "but not all of the evidence could be used.";
             (DOUBTFUL, "No mounted image was found,", why.to_owned())
         } else {
@@ -297,6 +298,15 @@ fn description(capture: &Capture) -> String {
         Some(EvidenceKind::Collection) => "Triage collection",
         _ => "Evidence",
     };
+    let log_entries = capture
+        .recovery
+        .as_ref()
+        .map_or(0, Recovery::entries_applied);
+    let kind = match log_entries {
+        0 => kind.to_owned(),
+        1 => format!("{kind} with one entry of its transaction logs"),
+        _ => format!("{kind} with {log_entries} entries of its transaction logs"),
+    };
     if capture.mounted_images.is_empty() {
         return format!("{kind}.");
     }
@@ -319,6 +329,15 @@ fn description(capture: &Capture) -> String {
 /// Whether mounts are registered elsewhere: that is told where the mounted images would stand.
 fn is_elsewhere(warning: &Warning) -> bool {
     warning.code() == WarningCode::MountRegistryNotInEvidence
+}
+
+/// Whether registrations may be missing for what a warning tells.
+fn may_hide_mounts(warning: &Warning) -> bool {
+    use WarningCode::{SystemHiveNotUsed, TrailingBytes, Wow64Twin};
+    !matches!(
+        warning.code(),
+        Wow64Twin | SystemHiveNotUsed | TrailingBytes
+    )
 }
 
 fn recorded(text: Option<&WideString>) -> String {
