@@ -1,0 +1,24 @@
+//! What `reg query` printed, in any encoding.
+
+#![no_main]
+
+use dism_mount_status::registry::reg_query::RegQuery;
+use dism_mount_status::registry::{CodePage, MountRegistryCollector};
+use dism_mount_status::{Evidence, derive};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some(code_page) = CodePage::from_number(850) else {
+        return;
+    };
+    let Ok(mut query) = RegQuery::new(bytes, code_page) else {
+        return;
+    };
+    let mut collector = MountRegistryCollector::default();
+    while let Ok(Some(entry)) = query.next_entry() {
+        collector.push(entry);
+    }
+    for registration in collector.finish().registrations {
+        derive(&Evidence::from_registration(registration));
+    }
+});
