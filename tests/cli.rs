@@ -179,6 +179,17 @@ fn an_export_of_another_key_is_no_all_clear() {
 }
 
 #[test]
+fn many_warnings_are_told_in_few_lines() {
+    let folder = evidence();
+    let text = reg(&[2]) + &"damaged\r\n".repeat(30);
+    fs::write(folder.path().join("damaged.reg"), text).unwrap();
+    let run = run(folder.path(), &["--format=dism", "damaged.reg"]);
+    assert_eq!(run.stderr.lines().count(), 11);
+    let last = "warning: damaged.reg: and 20 more, which `--format json` shows\n";
+    assert!(run.stderr.ends_with(last), "{}", run.stderr);
+}
+
+#[test]
 fn quiet_still_says_errors() {
     let folder = evidence();
     let run = run(folder.path(), &["--quiet", "missing.reg", "mounted.reg"]);

@@ -12,6 +12,15 @@ const DEFAULT_WIDTH: usize = 80;
 /// Longer lines are hard to read, shorter ones have no room for words.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=100;
 
+/// How many of a kind are shown to people, such as the warnings of a capture; the JSON form has them all.
+pub(crate) const MOST: usize = 10;
+
+/// What is said of those that are more than [`MOST`].
+pub(crate) fn left_out(count: usize) -> Option<String> {
+    let more = count.checked_sub(MOST).filter(|more| *more > 0)?;
+    Some(format!("and {more} more, which `--format json` shows"))
+}
+
 /// What text may look like where it goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {

@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use dism_mount_status::Report;
 
 use crate::arguments::{Arguments, Format};
+use crate::layout::{MOST, left_out};
 use crate::output::Destination;
 use crate::visible::visible;
 
@@ -14,7 +15,8 @@ pub(crate) fn about(report: &Report, arguments: &Arguments, destination: &Destin
     let seen = arguments.format == Format::Table && destination.is_terminal();
     for capture in &report.captures {
         if !arguments.quiet && !carries_warnings(arguments.format) {
-            for text in &capture.warnings {
+            let texts = capture.warnings.iter().map(|warning| warning.message());
+            for text in texts.take(MOST).chain(left_out(capture.warnings.len())) {
                 warning(&format!("{}: {text}", capture.evidence));
             }
         }

@@ -11,11 +11,9 @@ use dism_mount_status::{
     NextStep, OrphanedMount, OtherValue, Report, Severity, Warning, WarningCode, WideString,
 };
 
-use crate::layout::{BAD, COMMAND, DOUBTFUL, FAINT, GOOD, HEADING, Layout};
+use crate::layout::{BAD, COMMAND, DOUBTFUL, FAINT, GOOD, HEADING, Layout, MOST, left_out};
 use crate::visible::{visible, visible_wide};
 
-/// How many warnings of a capture, and unknown values of an image, are shown; the JSON form has them all.
-const MOST: usize = 10;
 /// How many bytes of an unknown value are shown.
 const MOST_BYTES: usize = 64;
 /// What stands for a value that the evidence does not hold.
@@ -388,12 +386,6 @@ fn other_value(value: &OtherValue) -> String {
         }
     };
     format!("{name} = {} {data}{more}", value.value_type)
-}
-
-/// What is said of those that are more than are shown.
-fn left_out(count: usize) -> Option<String> {
-    let more = count.checked_sub(MOST).filter(|more| *more > 0)?;
-    Some(format!("and {more} more, which `--format json` shows"))
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
