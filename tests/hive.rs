@@ -557,3 +557,147 @@ fn garbage_behind_the_entries_of_a_log_is_a_warning() {
     assert_eq!(walk(&mut hive), expected(&Key::new("c")));
     assert_eq!(codes(&hive), [WarningCode::TrailingBytes]);
 }
+
+/// A key that claims `count` subkeys and values; its values lie where the log has nothing but zeros.
+#[test]
+fn a_log_that_claims_four_gigabytes_costs_no_more_than_it_holds() {
+    let writer = HiveWriter::default();
+    let hive = writer.write(&Key::new("a").dword("v", 1));
+    let mut greedy = writer.write(&Key::new("b").dword("v", 1));
+    let root = 4096 + u32::from_le_bytes(greedy[36..40].try_into().unwrap()) as usize;
+    greedy[root + 4 + 36..root + 4 + 40].fill(0xFF);
+    greedy[root + 4 + 40..root + 4 + 44].copy_from_slice(&0x1_0000_u32.to_le_bytes());
+    let mut list = vec![0; 4096];
+    list[..4].copy_from_slice(&(-0x7000_0000_i32).to_le_bytes());
+    let mut entry = LogEntry::between(&hive, &greedy, 1);
+    entry.hive_bins_len = 0xFFFF_F000;
+    entry.pages.push((0x1_0000, list));
+    let log = entries_log(&hive, &[entry]);
+    let mut hive = open(&dirty(&hive, 1), &[("LOG1", &log)]);
+    assert_eq!(hive.recovery().entries_applied(), 1);
+    assert_eq!(hive.walk().unwrap().count(), 1);
+    let codes = codes(&hive);
+    assert!(codes.contains(&WarningCode::ValueUnreadable), "{codes:?}");
+}
+
+#[test]
+fn a_cell_of_wrong_size_is_read_with_a_warning() {
+    let mut hive =
+        HiveWriter::default().write(&Key::new("root").key(Key::new("sub").dword("v", 7)));
+    let subkey = hive.windows(3).position(|name| name == b"sub").unwrap() - 76 - 4;
+    for size in [0, -1, -8, 64, i32::MAX] {
+        hive[subkey..subkey + 4].copy_from_slice(&size.to_le_bytes());
+        let mut hive = open(&hive, &[]);
+        let key = hive.find(&["SUB"]).unwrap().unwrap();
+        assert_eq!(hive.values(&key).unwrap()[0].data, Ok(vec![7, 0, 0, 0]));
+        let [warning] = hive.warnings().as_slice() else {
+            panic!()
+        };
+        assert_eq!(warning.code(), WarningCode::CellDamaged);
+        assert_eq!(warning.position().unwrap().byte(), subkey as u64);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_not_absent() {
+    let tree = Key::new("root").key(
+        Key::new("here")
+            .sz("Mount Path", r"C:\mount")
+            .dword("Status", 2),
+    );
+    let sound = HiveWriter::default().write(&tree);
+    let cell = |what: &[u8]| {
+        sound
+            .windows(what.len())
+            .position(|bytes| bytes == what)
+            .unwrap()
+    };
+
+    // The key's signature.
+    let mut hive = sound.clone();
+    hive[cell(b"here") - 76] = b'x';
+    let mut hive = open(&hive, &[]);
+    let error = hive.find(&["here"]).unwrap_err();
+    assert_eq!(error.position().unwrap().byte(), cell(b"here") as u64 - 80);
+    assert_eq!(error.expected(), Some("signature nk"));
+    assert_eq!(hive.find(&["elsewhere"]), Ok(None));
+
+    // A value's signature: other values are still there, and this one is not known to be missing.
+    let mut hive = sound.clone();
+    hive[cell(b"Mount Path") - 20] = b'x';
+    let mut hive = open(&hive, &[]);
+    let key = hive.find(&["here"]).unwrap().unwrap();
+    assert!(hive.value(&key, &"Mount Path".into()).is_err());
+    assert!(hive.value(&key, &"status".into()).unwrap().is_some());
+    assert_eq!(hive.values(&key).unwrap().len(), 1);
+    assert_eq!(codes(&hive), [WarningCode::ValueUnreadable]);
+}
+
+#[test]
+fn a_list_whose_hashes_lie_is_compared_by_name() {
+    let mut root = Key::new("root");
+    for i in 0..40 {
+        root = root.key(Key::new(format!("key{i:02}").as_str()));
+    }
+    let mut hive = HiveWriter::default().write(&root);
+    let list = hive
+        .windows(4)
+        .position(|bytes| bytes == b"lh\x28\0")
+        .unwrap();
+    for element in 0..40 {
+        hive[list + 4 + element * 8 + 4] ^= 0xFF;
+    }
+    let mut hive = open(&hive, &[]);
+    for i in 0..40 {
+        assert!(hive.find(&[&format!("KEY{i:02}")]).unwrap().is_some());
+    }
+    assert_eq!(hive.find(&["key40"]), Ok(None));
+    assert_eq!(codes(&hive), [WarningCode::UnsoundSubkeyList]);
+}
+
+#[test]
+fn keys_that_contain_each_other_are_walked_once() {
+    let mut hive =
+        HiveWriter::default().write(&Key::new("root").key(Key::new("sub").key(Key::new("leaf"))));
+    let root = u32::from_le_bytes(hive[36..40].try_into().unwrap());
+    // The last list is that of `root`; the first, that of `sub`, now holds `root` in the place of `leaf`.
+    let list = hive
+        .windows(4)
+        .position(|bytes| bytes == b"lh\x01\0")
+        .unwrap();
+    hive[list + 4..list + 8].copy_from_slice(&root.to_le_bytes());
+    let mut hive = open(&hive, &[]);
+    assert_eq!(hive.walk().unwrap().count(), 2);
+    assert_eq!(codes(&hive), [WarningCode::DuplicateSubkey]);
+}
+
+#[test]
+fn keys_deeper_than_windows_allows_are_left_out() {
+    let mut key = Key::new("deepest");
+    for _ in 0..600 {
+        key = Key::new("k").key(key);
+    }
+    let mut hive = open(&HiveWriter::default().write(&key), &[]);
+    assert_eq!(hive.walk().unwrap().count(), 512);
+    assert_eq!(codes(&hive), [WarningCode::SubkeysUnreadable]);
+}
+
+#[test]
+fn lists_within_lists_within_lists_are_not_followed() {
+    let writer = HiveWriter {
+        leaf_len: 1,
+        ..HiveWriter::default()
+    };
+    let mut hive = writer.write(&Key::new("root").key(Key::new("a")).key(Key::new("b")));
+    let index = hive
+        .windows(4)
+        .position(|bytes| bytes == b"ri\x02\0")
+        .unwrap();
+    let itself = (index - 4 - 4096) as u32;
+    hive[index + 8..index + 12].copy_from_slice(&itself.to_le_bytes());
+    let mut hive = open(&hive, &[]);
+    assert!(hive.find(&["a"]).unwrap().is_some());
+    assert!(hive.find(&["b"]).is_err());
+    assert_eq!(hive.walk().unwrap().count(), 2);
+    assert!(codes(&hive).contains(&WarningCode::SubkeysUnreadable));
+}

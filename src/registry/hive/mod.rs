@@ -198,7 +198,7 @@ impl<R: Read + Seek> Hive<R> {
     }
 
     fn allowance(&self) -> Allowance {
-        Allowance::of(self.pages.len())
+        Allowance::of(self.pages.stored())
     }
 
     fn warn(&mut self, code: WarningCode, position: Position, text: impl Into<String>) {
@@ -231,8 +231,8 @@ impl Allowance {
     /// Small hives may share some cells before it matters.
     const LEAST: u64 = 1024 * 1024;
 
-    fn of(hive_bins_len: u64) -> Self {
-        let whole = hive_bins_len.saturating_mul(2).max(Self::LEAST);
+    fn of(stored: u64) -> Self {
+        let whole = stored.saturating_mul(2).max(Self::LEAST);
         Allowance { whole, left: whole }
     }
 

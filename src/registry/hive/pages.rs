@@ -76,6 +76,14 @@ impl Overlay {
         }
     }
 
+    /// How many bytes are laid over.
+    fn len(&self) -> u64 {
+        self.extents
+            .iter()
+            .map(|(start, extent)| extent.end - start)
+            .sum()
+    }
+
     /// The extents that have bytes between two offsets, in order.
     fn overlapping(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, Extent)> {
         let first = self
@@ -104,6 +112,8 @@ pub(super) struct Pages<R> {
     overlay: Overlay,
     /// How many bytes of hive bins there are.
     len: u64,
+    /// How many of them are stored in the hive or in a log.
+    stored: u64,
     /// Page `i` is kept in slot `i % CACHED_PAGES`.
     cache: Vec<Option<Page>>,
 }
@@ -121,6 +131,7 @@ impl<R: Read + Seek> Pages<R> {
         Pages {
             hive,
             in_file,
+            stored: in_file + overlay.len(),
             logs,
             overlay,
             len: in_file.max(recovered_len),
@@ -131,6 +142,11 @@ impl<R: Read + Seek> Pages<R> {
     /// How many bytes of hive bins there are.
     pub(super) fn len(&self) -> u64 {
         self.len
+    }
+
+    /// How many of them are stored in the hive or in a log. A log entry can claim any length: the rest is zeros.
+    pub(super) fn stored(&self) -> u64 {
+        self.stored
     }
 
     /// Copies the bytes at an offset within the hive bins.

@@ -209,7 +209,7 @@ impl<R: Read + Seek> Hive<R> {
         if key.subkey_count == 0 {
             return Ok(list);
         }
-        let most = (self.pages.len() / SMALLEST_KEY_NODE).min(key.subkey_count.into()) as usize;
+        let most = (self.pages.stored() / SMALLEST_KEY_NODE).min(key.subkey_count.into()) as usize;
         let kinds = [b"lf", b"lh", b"li", b"ri"];
         let (cell, header) = self.structure::<HEADER_LEN>(key.subkey_list, &kinds)?;
         let mut in_lists = 0;
