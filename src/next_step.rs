@@ -64,6 +64,15 @@ pub(crate) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
             true,
             "It removes what is left of the mount, and leaves alone what is mounted or can be remounted.",
         ),
+        // Nothing that destroys changes is advised on a mere doubt.
+        DismMountStatus::Invalid if verdict.possible_statuses.len() > 1 => step(
+            LIST,
+            false,
+            format!(
+                "Look the status up: the evidence does not settle it. If it is Invalid, `{}` and `{CLEANUP}`, which destroy uncommitted changes.",
+                unmount("/Discard")
+            ),
+        ),
         DismMountStatus::Invalid => step(
             unmount("/Discard"),
             true,
@@ -111,7 +120,7 @@ fn ok(
 /// The mount directory is not known, or cannot stand in a command.
 fn without_path(verdict: &Verdict) -> NextStep {
     match verdict.mount_status {
-        DismMountStatus::Invalid => step(
+        DismMountStatus::Invalid if verdict.possible_statuses.len() == 1 => step(
             CLEANUP,
             true,
             "The recorded mount directory is missing or cannot stand in a command. The cleanup leaves alone what is mounted or can be remounted.",
@@ -119,7 +128,7 @@ fn without_path(verdict: &Verdict) -> NextStep {
         _ => step(
             LIST,
             false,
-            "The recorded mount directory cannot stand in a command: look it up.",
+            "The recorded mount directory is missing or cannot stand in a command: look it up.",
         ),
     }
 }

@@ -58,6 +58,7 @@ pub struct MountRegistryCollector {
     current: Option<WideString>,
     next_order: u64,
     kept_bytes: usize,
+    is_full: bool,
     has_mounted_images: bool,
     has_wim_mount: bool,
     covers_wim_mount: Option<bool>,
@@ -210,15 +211,19 @@ impl MountRegistryCollector {
         }
     }
 
+    /// Counts what is kept; warns once when the limit is reached.
     fn has_room_for(&mut self, bytes: usize, position: Position) -> bool {
+        if self.is_full {
+            return false;
+        }
         self.kept_bytes = self.kept_bytes.saturating_add(bytes);
-        let has_room = self.kept_bytes <= Self::MAX_BYTES;
-        if !has_room {
+        self.is_full = self.kept_bytes > Self::MAX_BYTES;
+        if self.is_full {
             let text = "more than 16 MiB of registrations: this and what follows is left out";
             self.warnings
                 .push(Warning::new(WarningCode::LimitReached, text).at(position));
         }
-        has_room
+        !self.is_full
     }
 
     /// Forgets a key and all below it.

@@ -15,6 +15,9 @@ pub(crate) const EXAMPLES: &str = "  On the Windows machine, then anywhere:
   The export was taken while the images were in use:
     dism-mount-status --captured running wimmount.reg
 
+  A hive from a disk; SOFTWARE.LOG1, SOFTWARE.LOG2 and SYSTEM beside it are used:
+    dism-mount-status Windows/System32/config/SOFTWARE
+
   Straight from a query, in the code page of a German console:
     ssh admin@host reg query HKLM\\SOFTWARE\\Microsoft\\WIMMount /s |
       dism-mount-status --code-page 850 -
@@ -67,6 +70,14 @@ pub(crate) struct Arguments {
     /// Code page of REGEDIT4 files and of `reg query` text, such as 850 or windows-1251 [default: windows-1252]
     #[arg(long, value_name = "NAME", help_heading = "Evidence")]
     code_page: Option<CodePage>,
+
+    /// A transaction log of the hive; repeatable, in any order [default: .LOG, .LOG1 and .LOG2 beside it]
+    #[arg(long = "log", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Evidence")]
+    logs: Vec<PathBuf>,
+
+    /// The machine's SYSTEM hive: its last shutdown and its filter driver [default: SYSTEM beside SOFTWARE]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Evidence")]
+    system: Option<PathBuf>,
 
     /// How the result is written
     #[arg(
@@ -189,12 +200,16 @@ impl Arguments {
 
     /// What single arguments cannot be blamed for.
     fn contradiction(&self) -> Option<String> {
+        if !self.logs.is_empty() && self.evidence.len() > 1 {
+            return Some("--log names the logs of one hive: give one EVIDENCE with it".to_owned());
+        }
         let from_standard_input = self.evidence.iter().filter(|path| is_standard_input(path));
         if from_standard_input.count() > 1 {
             return Some("standard input (-) can be read only once".to_owned());
         }
         let output = self.output.as_ref()?.canonicalize().ok()?;
-        let overwritten = self.evidence.iter().find(|path| {
+        let mut read = self.evidence.iter().chain(&self.logs).chain(&self.system);
+        let overwritten = read.find(|path| {
             path.canonicalize()
                 .is_ok_and(|path| path == output && path.is_file())
         })?;
@@ -218,6 +233,8 @@ impl Arguments {
         let mut options = InspectOptions::default();
         options.captured = self.captured.map(Liveness::from);
         options.code_page = self.code_page.unwrap_or_default();
+        options.logs.clone_from(&self.logs);
+        options.system.clone_from(&self.system);
         options
     }
 }
