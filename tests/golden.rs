@@ -14,8 +14,8 @@ use walkdir::WalkDir;
 
 const FORMATS: [&str; 5] = ["table", "dism", "powershell", "json", "jsonl"];
 
-/// What lies in the folder and is no evidence: how the fixtures were made.
-const NO_EVIDENCE: [&str; 3] = ["md", "py", "sh"];
+/// What lies in the folder and is no evidence: how the fixtures were made, and options that one needs (`NAME.options`).
+const NO_EVIDENCE: [&str; 4] = ["md", "py", "sh", "options"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/registry")
@@ -50,10 +50,12 @@ fn golden_file(fixture: &Path, format: &str) -> PathBuf {
 /// What the program prints, with the version left out.
 fn output(fixture: &Path, format: &str) -> String {
     let name = fixture.strip_prefix(folder()).unwrap();
+    let options = fs::read_to_string(golden_file(fixture, "options")).unwrap_or_default();
     let output = cargo_bin_cmd!("dism-mount-status")
         .current_dir(folder())
         .env_remove("CLICOLOR_FORCE")
         .args(["--format", format])
+        .args(options.split_whitespace())
         .arg(name)
         .output()
         .unwrap();
