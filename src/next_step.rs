@@ -147,9 +147,14 @@ fn step(command: impl Into<String>, destroys_changes: bool, note: impl Into<Stri
 /// in PowerShell. Characters that are not seen, or turn the direction of the text, could make a reader take it for another path.
 fn argument(path: &WideString) -> Option<String> {
     let path = path.to_utf8()?;
+    // A question mark stands for a letter that a console's code page lacked; only the `\\?\` before a path holds one itself.
+    let name = path.strip_prefix(r"\\?\").unwrap_or(&path);
     let is_plain = |c: char| !c.is_control() && !"\"<>|*%`\u{2028}\u{2029}".contains(c);
     let is_hidden = |c: char| matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
-    if path.contains("$(") || !path.chars().all(|c| is_plain(c) && !is_hidden(c)) {
+    if name.contains('?')
+        || path.contains("$(")
+        || !path.chars().all(|c| is_plain(c) && !is_hidden(c))
+    {
         return None;
     }
     let bare = path.trim_end_matches(['\\', '/']);

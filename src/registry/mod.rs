@@ -210,6 +210,9 @@ impl<R: Read> RegistryExport<R> {
             collector.push(entry);
         }
         let mut registry = collector.finish();
+        if let RegistryExport::RegQuery(_) = export {
+            registry.warn_of_lost_letters();
+        }
         registry.warnings.extend(export.into_warnings());
         Ok(registry)
     }

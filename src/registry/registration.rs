@@ -46,6 +46,25 @@ pub struct MountRegistry {
     pub warnings: Warnings,
 }
 
+impl MountRegistry {
+    /// Warns of paths in which a console printed `?` for letters that its code page lacks: no path holds one, but for `\\?\`.
+    pub(super) fn warn_of_lost_letters(&mut self) {
+        for registration in &self.registrations {
+            for path in [&registration.mount_path, &registration.image_file_path] {
+                let path = path.present().map(WideString::to_string_lossy);
+                let path = path.unwrap_or_default();
+                if path.strip_prefix(r"\\?\").unwrap_or(&path).contains('?') {
+                    let text = format!(
+                        "{path} has lost letters: the console printed `?` for those it could not show"
+                    );
+                    let warning = Warning::new(WarningCode::EncodingDamaged, text);
+                    self.warnings.push(warning.at(registration.position));
+                }
+            }
+        }
+    }
+}
+
 /// Picks the mount registrations out of registry entries.
 ///
 /// Whatever stands before `Microsoft\WIMMount\Mounted Images` is accepted: a hive has no `SOFTWARE` level, and an offline hive
