@@ -151,8 +151,7 @@ impl HiveWriter {
             next: 0,
             bin_start: 0,
         };
-        let security = bins.security_cell();
-        let root = self.key(&mut bins, root, NOWHERE, security, true);
+        let root = self.key(&mut bins, root, None);
         bins.close();
         let mut first_bin = bins.bytes;
         first_bin[20..28].copy_from_slice(&self.last_written.to_le_bytes());
@@ -174,28 +173,34 @@ impl HiveWriter {
         hive
     }
 
-    fn key(&self, bins: &mut Bins, key: &Key, parent: u32, security: u32, root: bool) -> u32 {
+    /// Writes a key with all below it. `above` is the parent and the security cell; the root key has none.
+    fn key(&self, bins: &mut Bins, key: &Key, above: Option<(u32, u32)>) -> u32 {
         let (name, latin1) = self.name(&key.name);
         let mut node = vec![0; 76];
         node[..2].copy_from_slice(b"nk");
-        let flags = if latin1 { 0x20 } else { 0 } | if root { 0x0C } else { 0 };
+        let flags = if latin1 { 0x20 } else { 0 } | if above.is_none() { 0x0C } else { 0 };
         node[2..4].copy_from_slice(&u16::to_le_bytes(flags));
         node[4..12].copy_from_slice(&key.last_written.to_le_bytes());
         node[72..74].copy_from_slice(&(name.len() as u16).to_le_bytes());
         node.extend(name);
         for (offset, number) in [
-            (16, parent),
+            (16, above.map_or(NOWHERE, |(parent, _)| parent)),
             (20, key.subkeys.len() as u32),
             (28, NOWHERE),
             (32, NOWHERE),
             (36, key.values.len() as u32),
             (40, NOWHERE),
-            (44, security),
             (48, NOWHERE),
         ] {
             put(&mut node, offset, number);
         }
         let offset = bins.cell(&node);
+        // The root key's cell comes first, as in every hive that Windows writes.
+        let security = match above {
+            Some((_, security)) => security,
+            None => bins.security_cell(),
+        };
+        bins.patch(offset, 44, security);
         if !key.values.is_empty() {
             let values: Vec<u32> = key.values.iter().map(|v| self.value(bins, v)).collect();
             let list = bins.cell(&offsets(&values));
@@ -211,7 +216,7 @@ impl HiveWriter {
             let subkeys: Vec<(WideString, u32)> = sorted
                 .into_iter()
                 .map(|(upcase, subkey)| {
-                    let node = self.key(bins, subkey, offset, security, false);
+                    let node = self.key(bins, subkey, Some((offset, security)));
                     (upcase, node)
                 })
                 .collect();
