@@ -15,19 +15,19 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 hive=$folder/SOFTWARE
 
-cat >"$folder/python-registry.py" <<'PY'
+cat >"$folder/peer-python-registry.py" <<'PY'
 import sys
 from Registry import Registry
 for key in Registry.Registry(sys.argv[1]).open("Microsoft\\WIMMount\\Mounted Images").subkeys():
     print(key.name(), key.timestamp(), [(v.name(), v.raw_data()) for v in key.values()])
 PY
-cat >"$folder/regipy.py" <<'PY'
+cat >"$folder/peer-regipy.py" <<'PY'
 import sys
 from regipy.registry import RegistryHive
 for key in RegistryHive(sys.argv[1]).get_key("\\Microsoft\\WIMMount\\Mounted Images").iter_subkeys():
     print(key.name, key.header.last_modified, [(v.name, v.value) for v in key.iter_values()])
 PY
-cat >"$folder/libregf.py" <<'PY'
+cat >"$folder/peer-libregf.py" <<'PY'
 import sys
 import pyregf
 file = pyregf.file()
@@ -62,7 +62,7 @@ for megabytes in "$@"; do
     echo "hive of $(stat -c %s "$hive") bytes"
     measure this "both formats" "$ours/registrations" "$hive"
     measure hivexsh none hivexsh -f "$folder/hivexsh.txt" "$hive"
-    measure python-registry "new format, when called for" python3 "$folder/python-registry.py" "$hive"
-    measure regipy "when called for" python3 "$folder/regipy.py" "$hive"
-    measure libregf none python3 "$folder/libregf.py" "$hive"
+    measure python-registry "new format, when called for" python3 "$folder/peer-python-registry.py" "$hive"
+    measure regipy "when called for" python3 "$folder/peer-regipy.py" "$hive"
+    measure libregf none python3 "$folder/peer-libregf.py" "$hive"
 done

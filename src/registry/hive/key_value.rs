@@ -6,6 +6,7 @@ use nom::number::complete::{le_u16, le_u32};
 use nom::{IResult, Parser};
 
 use super::cell::Cell;
+use super::pages::file_position;
 use super::{Allowance, Hive, KeyNode};
 use crate::error::{Error, Position, WarningCode};
 use crate::registry::{RegistryValue, ValueType};
@@ -13,6 +14,9 @@ use crate::wide_string::WideString;
 
 /// Length of the fields before the name.
 const NAME_OFFSET: usize = 20;
+
+/// The smallest cell of a value: it bounds how many values a hive can hold.
+const SMALLEST_KEY_VALUE: u64 = 24;
 
 const VALUE_COMP_NAME: u16 = 0x0001;
 
@@ -150,12 +154,13 @@ impl<R: Read + Seek> Hive<R> {
         }
         let cell = self.cell(key.value_list)?;
         let held = cell.len / 4;
-        let count = u64::from(key.value_count).min(held);
+        let most = held.min(self.pages.stored() / SMALLEST_KEY_VALUE);
+        let count = most.min(key.value_count.into());
         allowance.take(count * 4, cell.position())?;
         if count < key.value_count.into() {
             let error = Error::malformed(
                 format!("a list of {} values", key.value_count),
-                format!("room for {held}"),
+                format!("room for {most}"),
             )
             .at(cell.position());
             self.warn_of(WarningCode::CountMismatch, cell.position(), &error);
@@ -173,8 +178,8 @@ impl<R: Read + Seek> Hive<R> {
         offset: u32,
         allowance: &mut Allowance,
     ) -> Result<ValueHeader, Error> {
+        allowance.take(SMALLEST_KEY_VALUE, file_position(offset.into()))?;
         let (cell, bytes) = self.structure::<NAME_OFFSET>(offset, &[b"vk"])?;
-        allowance.take(NAME_OFFSET as u64, cell.position())?;
         let Ok((_, fields)) = fields(&bytes) else {
             unreachable!("the fields of a value are {NAME_OFFSET} bytes long");
         };
@@ -234,22 +239,27 @@ impl<R: Read + Seek> Hive<R> {
             .at(value.position()));
         }
         let cell = self.cell(fields.data)?;
-        allowance.take(len, cell.position())?;
         if len > SEGMENT_LEN && self.base_block.minor_version > LAST_WITHOUT_BIG_DATA {
             let mut signature = [0; 2];
             self.read_cell(cell, 0, &mut signature)?;
             if signature == *b"db" {
-                return self.big_data(fields.data, len);
+                return self.big_data(fields.data, len, allowance);
             }
         }
         self.check_held(cell, len)?;
+        allowance.take(len, cell.position())?;
         let mut data = vec![0; len as usize];
         self.read_cell(cell, 0, &mut data)?;
         Ok(data)
     }
 
     /// Data in segments ("Big data"): all but the last are full.
-    fn big_data(&mut self, offset: u32, len: u64) -> Result<Vec<u8>, Error> {
+    fn big_data(
+        &mut self,
+        offset: u32,
+        len: u64,
+        allowance: &mut Allowance,
+    ) -> Result<Vec<u8>, Error> {
         let (cell, bytes) = self.structure::<8>(offset, &[b"db"])?;
         let [_, _, count_low, count_high, list @ ..] = bytes;
         let count = u64::from(u16::from_le_bytes([count_low, count_high]));
@@ -260,6 +270,7 @@ impl<R: Read + Seek> Hive<R> {
             )
             .at(cell.position()));
         }
+        allowance.take(len, cell.position())?;
         let list = self.cell(u32::from_le_bytes(list))?;
         let mut data = Vec::new();
         for index in 0..len.div_ceil(SEGMENT_LEN) {

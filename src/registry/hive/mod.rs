@@ -249,4 +249,13 @@ impl Allowance {
             .at(position)),
         }
     }
+
+    /// As [`take`](Self::take), for what was read already: when it is too much, nothing more is allowed.
+    fn take_or_end(&mut self, bytes: u64, position: Position) -> Result<(), Error> {
+        let taken = self.take(bytes, position);
+        if taken.is_err() {
+            self.left = 0;
+        }
+        taken
+    }
 }

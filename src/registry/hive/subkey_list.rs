@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::{Read, Seek};
 
 use super::cell::Cell;
+use super::pages::file_position;
 use super::{Hive, KeyNode};
 use crate::error::{Error, WarningCode};
 use crate::wide_string::{WideString, upcase};
@@ -12,7 +13,7 @@ use crate::wide_string::{WideString, upcase};
 const HEADER_LEN: usize = 4;
 
 /// The smallest cell of a key node: it bounds how many subkeys a hive can hold.
-const SMALLEST_KEY_NODE: u64 = 80;
+pub(super) const SMALLEST_KEY_NODE: u64 = 80;
 
 /// Lists up to this length are compared name by name when the hash does not tell: that costs no more than a search.
 const SHORT_LIST: usize = 16;
@@ -99,7 +100,7 @@ impl<R: Read + Seek> Hive<R> {
 
     /// A subkey, unless it cannot be read or was met before in the same key.
     pub(super) fn met_first(&mut self, subkey: Subkey, met: &mut MetSubkeys) -> Option<KeyNode> {
-        let position = super::pages::file_position(subkey.node.into());
+        let position = file_position(subkey.node.into());
         if !met.nodes.insert(subkey.node) {
             self.warn(
                 WarningCode::DuplicateSubkey,
@@ -220,10 +221,7 @@ impl<R: Read + Seek> Hive<R> {
                 if in_lists >= most || !met.insert(leaf) {
                     let error = Error::malformed(
                         format!("lists for {most} subkeys, each named once"),
-                        format!(
-                            "the list at {} again or beyond",
-                            super::pages::file_position(leaf.into())
-                        ),
+                        format!("the list at {} again or beyond", file_position(leaf.into())),
                     )
                     .at(cell.position());
                     self.lose(&mut list, error);

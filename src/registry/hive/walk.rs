@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::io::{Read, Seek};
 use std::vec;
 
-use super::subkey_list::{MetSubkeys, Subkey};
+use super::pages::file_position;
+use super::subkey_list::{MetSubkeys, SMALLEST_KEY_NODE, Subkey};
 use super::{Allowance, Hive, KeyNode};
 use crate::error::{Error, WarningCode};
 use crate::registry::{RegistryKey, RegistryValue};
@@ -76,17 +77,17 @@ impl<R: Read + Seek> Iterator for Walk<'_, R> {
                 self.levels.pop();
                 continue;
             };
-            let Some(node) = self.hive.met_first(subkey, &mut level.met) else {
-                continue;
-            };
-            if !self.entered.insert(node.offset) {
+            if !self.entered.insert(subkey.node) {
                 self.hive.warn(
                     WarningCode::DuplicateSubkey,
-                    node.position(),
-                    "the key is listed under more than one key",
+                    file_position(subkey.node.into()),
+                    "the key is listed more than once",
                 );
                 continue;
             }
+            let Some(node) = self.hive.met_first(subkey, &mut level.met) else {
+                continue;
+            };
             if !self.path.is_empty() {
                 self.path.push(u16::from(b'\\'));
             }
@@ -130,9 +131,10 @@ impl<R: Read + Seek> Walk<'_, R> {
     }
 
     fn descend(&mut self, node: &KeyNode) {
-        let list = self.hive.subkey_list(node).and_then(|list| {
-            self.allowance
-                .take(list.subkeys.len() as u64 * 4, node.position())?;
+        let list = self.allowance.take(4, node.position()).and_then(|()| {
+            let list = self.hive.subkey_list(node)?;
+            let bytes = list.subkeys.len() as u64 * SMALLEST_KEY_NODE;
+            self.allowance.take_or_end(bytes, node.position())?;
             Ok(list)
         });
         match list {
