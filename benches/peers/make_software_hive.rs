@@ -1,8 +1,8 @@
 //! Writes a SOFTWARE hive for measurements: `make_software_hive FILE MEGABYTES`, with three mount registrations.
 
-#[path = "../tests/support/hive_writer.rs"]
+#[path = "../../tests/support/hive_writer.rs"]
 mod hive_writer;
-#[path = "../tests/support/software_hive.rs"]
+#[path = "../../tests/support/software_hive.rs"]
 mod software_hive;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
