@@ -291,6 +291,12 @@ codes! {
         UnsoundSubkeyList = "unsound-subkey-list",
         /// A SYSTEM hive of which nothing could be used.
         SystemHiveNotUsed = "system-hive-not-used",
+        /// A folder for a drive that another folder holds already.
+        DuplicateDrive = "duplicate-drive",
+        /// A second Windows in one capture, which is not judged.
+        AnotherWindows = "another-windows",
+        /// A file or directory of the capture that cannot be read.
+        FileUnreadable = "file-unreadable",
     }
 }
 

@@ -1,6 +1,7 @@
 //! `FILETIME`: Windows' time stamps.
 
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
@@ -34,6 +35,19 @@ impl FileTime {
     }
 }
 
+impl From<SystemTime> for FileTime {
+    /// Times outside of what a `FILETIME` can hold become the nearest one.
+    fn from(time: SystemTime) -> Self {
+        let epoch = UNIX_EPOCH_SECONDS.unsigned_abs() * FileTime::TICKS_PER_SECOND;
+        let ticks =
+            |duration: Duration| u64::try_from(duration.as_nanos() / 100).unwrap_or(u64::MAX);
+        FileTime(match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => epoch.saturating_add(ticks(since)),
+            Err(before) => epoch.saturating_sub(ticks(before.duration())),
+        })
+    }
+}
+
 impl fmt::Display for FileTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.to_rfc3339() {
@@ -63,6 +77,15 @@ mod tests {
             FileTime::from_ticks(133_798_695_401_234_567).to_string(),
             "2024-12-28T14:25:40.1234567Z"
         );
+    }
+
+    #[test]
+    fn host_times_are_counted_from_1601() {
+        let second = Duration::from_nanos(1_000_000_100);
+        let ticks = |time: SystemTime| FileTime::from(time).ticks();
+        let epoch = 116_444_736_000_000_000;
+        assert_eq!(ticks(SystemTime::UNIX_EPOCH + second), epoch + 10_000_001);
+        assert_eq!(ticks(SystemTime::UNIX_EPOCH - second), epoch - 10_000_001);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Offline inspector for DISM mount state.
 
 mod binary;
+pub mod capture;
 mod derive;
 mod error;
 mod evidence;

@@ -38,6 +38,16 @@ impl<T> Observation<T> {
         }
     }
 
+    /// Looks on from the thing, where it is there.
+    pub(crate) fn and_then<U>(self, look: impl FnOnce(T) -> Observation<U>) -> Observation<U> {
+        match self {
+            Observation::Present(thing) => look(thing),
+            Observation::Absent => Observation::Absent,
+            Observation::NotCaptured(reason) => Observation::NotCaptured(reason),
+            Observation::Unreadable(error) => Observation::Unreadable(error),
+        }
+    }
+
     /// Whether it is there.
     pub fn is_present(&self) -> bool {
         self.present().is_some()

@@ -50,7 +50,7 @@ pub enum PathRoot {
 pub struct PathComponent(pub WideString);
 
 impl PathComponent {
-    fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         self.0.eq_ignore_case(&name.into())
     }
 }

@@ -8,10 +8,12 @@ pub mod reg_query;
 mod registration;
 mod software_hive;
 pub mod system_hive;
+mod system_root;
 
 pub use self::code_page::CodePage;
 pub use self::line_source::TextEncoding;
 pub use self::registration::{MountRegistration, MountRegistry, MountRegistryCollector};
+pub use self::system_root::system_root;
 
 use std::fmt;
 use std::io::{Chain, Cursor, Read};

@@ -123,7 +123,7 @@ fn dword<R: Read + Seek>(hive: &mut Hive<R>, path: &[&str], name: &str) -> Obser
 }
 
 /// Reads a value of a key and decodes its data.
-fn read<R: Read + Seek, T>(
+pub(super) fn read<R: Read + Seek, T>(
     hive: &mut Hive<R>,
     path: &[&str],
     name: &str,

@@ -1,0 +1,152 @@
+//! What lies at the paths of a registration.
+
+use std::fs::File;
+
+use super::drives::{Drives, Located, unreadable_reparse_point};
+use super::named_stream;
+use crate::error::{Error, Warnings};
+use crate::evidence::{Evidence, ImageFile, MountDirectory};
+use crate::file_time::FileTime;
+use crate::mount_point::WimMountData;
+use crate::observation::{NotCaptured, Observation};
+use crate::registry::MountRegistration;
+use crate::wide_string::WideString;
+use crate::wim::Wim;
+use crate::windows_path::WindowsPath;
+
+impl Drives {
+    /// Finds out whether the capture keeps streams, if it shows the stream of any of these mounts.
+    ///
+    /// To be called once before [`observe`](Self::observe): a capture that keeps one stream shows by it that another
+    /// one is absent.
+    pub fn look_for_streams(&self, registrations: &[MountRegistration]) {
+        let paths = registrations.iter().filter_map(|r| r.mount_path.present());
+        let mut streams = paths.filter_map(|path| self.mount_data(path).present().cloned());
+        if streams.any(|stream| stream.is_present()) {
+            self.has_shown_stream.set(true);
+        }
+    }
+
+    /// Adds to the evidence what lies at the registration's mount path and image path.
+    pub fn observe(&self, evidence: &mut Evidence, warnings: &mut Warnings) {
+        let registration = &evidence.registration;
+        evidence.mount_directory = at_recorded(&registration.mount_path, |path| {
+            self.mount_directory(path, warnings)
+        });
+        evidence.image_file = at_recorded(&registration.image_file_path, |path| {
+            self.image_file(path, warnings)
+        });
+    }
+
+    /// The mount directory at a path as the registry records it.
+    ///
+    /// A directory that is not there itself counts as there where its stream was collected.
+    pub fn mount_directory(
+        &self,
+        path: &WideString,
+        warnings: &mut Warnings,
+    ) -> Observation<MountDirectory> {
+        self.mount_data(path).and_then(|stream| {
+            let mount_data = stream.and_then(|stream| {
+                let parsed = WimMountData::parse(&stream);
+                parsed.map_or_else(Observation::Unreadable, |(mount_data, found)| {
+                    let name = format!("{path}:{}", named_stream::MOUNT_DATA);
+                    warnings.extend_from(found, &name);
+                    Observation::Present(mount_data)
+                })
+            });
+            Observation::Present(MountDirectory { mount_data })
+        })
+    }
+
+    /// The image file at a path as the registry records it. Of its data only header and XML are read.
+    pub fn image_file(&self, path: &WideString, warnings: &mut Warnings) -> Observation<ImageFile> {
+        let located = self.locate(&self.recorded_path(path));
+        located.and_then(|located| {
+            let opened = open_file(&located).map(Wim::open);
+            let wim = match opened {
+                Ok(Err(error)) if error.io_error_kind().is_none() => Err(error),
+                Ok(Ok((wim, found))) => {
+                    warnings.extend_from(found, &path.to_string_lossy());
+                    Ok(wim)
+                }
+                Ok(Err(error)) | Err(error) => return Observation::Unreadable(error),
+            };
+            let modified = located.metadata.modified().ok().map(FileTime::from);
+            Observation::Present(ImageFile { modified, wim })
+        })
+    }
+
+    /// Whether a mount directory is there, and its stream.
+    fn mount_data(&self, path: &WideString) -> Observation<Observation<Vec<u8>>> {
+        let path = self.recorded_path(path);
+        match self.locate(&path) {
+            Observation::Present(located)
+                if located.reparse_tag.is_none() && !located.metadata.is_dir() =>
+            {
+                Observation::Unreadable(Error::malformed("a directory", kind(&located)))
+            }
+            Observation::Present(located) => Observation::Present(self.stream(&located)),
+            Observation::Unreadable(error) => Observation::Unreadable(error),
+            missing => match self.stream_of_missing(&path) {
+                Ok(Some(stream)) => Observation::Present(Observation::Present(stream)),
+                Ok(None) => missing.and_then(|_| Observation::Absent),
+                Err(error) => Observation::Present(Observation::Unreadable(error)),
+            },
+        }
+    }
+
+    /// The stream of a directory that was not collected itself: collectors make files of streams, and make only the
+    /// directories that files lie in.
+    fn stream_of_missing(&self, path: &WindowsPath) -> Result<Option<Vec<u8>>, Error> {
+        let mut parent = path.clone();
+        let Some(name) = parent.components.pop() else {
+            return Ok(None);
+        };
+        match self.locate(&parent) {
+            Observation::Present(parent) if parent.metadata.is_dir() => {
+                named_stream::read_file_beside(parent.volume, &parent.path, &name.0)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn stream(&self, located: &Located<'_>) -> Observation<Vec<u8>> {
+        if located.reparse_tag.is_some() {
+            // The host shows a link, and links have no streams.
+            return Observation::NotCaptured(NotCaptured::Streams);
+        }
+        match named_stream::read_mount_data(located.volume, &located.path) {
+            Observation::NotCaptured(_) if self.has_shown_stream.get() => Observation::Absent,
+            stream => stream,
+        }
+    }
+}
+
+/// Looks at a recorded path; where none is recorded there is nothing to look at.
+fn at_recorded<T>(
+    path: &Observation<WideString>,
+    look: impl FnOnce(&WideString) -> Observation<T>,
+) -> Observation<T> {
+    match path.present().filter(|path| !path.is_empty()) {
+        Some(path) => look(path),
+        None => Observation::NotCaptured(NotCaptured::KindOfEvidence),
+    }
+}
+
+/// Opens a regular file: a pipe would never end.
+fn open_file(located: &Located<'_>) -> Result<File, Error> {
+    match located.reparse_tag {
+        Some(tag) => Err(unreadable_reparse_point(tag)),
+        None if !located.metadata.is_file() => Err(Error::malformed("a file", kind(located))),
+        None => Ok(File::open(&located.path)?),
+    }
+}
+
+fn kind(located: &Located<'_>) -> &'static str {
+    match &located.metadata {
+        metadata if metadata.is_dir() => "a directory",
+        metadata if metadata.is_file() => "a file",
+        _ => "a special file",
+    }
+}

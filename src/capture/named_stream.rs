@@ -1,0 +1,153 @@
+//! The `$WIMMOUNTDATA` stream of a directory, from whatever carries it in a capture.
+//!
+//! ntfs-3g and Samba keep streams in extended attributes, collectors and people in files beside the directory. Only
+//! some of them can tell that there is no stream.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::volume_folder::{Child, VolumeFolder, has_ntfs_attributes};
+use super::{extended_attribute, host_name};
+use crate::error::Error;
+use crate::observation::{NotCaptured, Observation};
+use crate::wide_string::WideString;
+
+/// The stream's name.
+pub(crate) const MOUNT_DATA: &str = "$WIMMOUNTDATA";
+
+/// The attribute in which ntfs-3g shows the stream (`streams_interface=xattr`).
+const NTFS_3G_ATTRIBUTE: &str = "user.$WIMMOUNTDATA";
+/// Where Samba's `vfs_streams_xattr` keeps it. Some versions add the stream's type, or a NUL to the data.
+const SAMBA_ATTRIBUTES: [&str; 2] = [
+    "user.DosStream.$WIMMOUNTDATA",
+    "user.DosStream.$WIMMOUNTDATA:$DATA",
+];
+/// What the names of all Samba's streams start with.
+const SAMBA_PREFIX: &[u8] = b"user.DosStream.";
+/// Answers where ntfs-3g shows streams as files (`streams_interface=windows`).
+const NTFS_3G_STREAMS_LIST: &str = "ntfs.streams.list";
+
+/// What may stand between the names of directory and stream in the name of a file: Velociraptor's colon, ntfs-3g's and
+/// people's, KAPE's underscore, people's dot, KAPE's nothing.
+const SEPARATORS: [&str; 5] = ["%3A", ":", "_", ".", ""];
+
+/// The most of a stream that is read, in bytes. Real ones have a few hundred, and Linux keeps no longer attributes.
+const MAX_LENGTH: u64 = 64 << 10;
+
+/// Reads the stream of a directory. It is absent only where a carrier that shows streams says so.
+pub(crate) fn read_mount_data(volume: &VolumeFolder, directory: &Path) -> Observation<Vec<u8>> {
+    match read(volume, directory) {
+        Ok(Some(stream)) => Observation::Present(stream),
+        Ok(None) if shows_streams(volume, directory) => Observation::Absent,
+        Ok(None) => Observation::NotCaptured(NotCaptured::Streams),
+        Err(error) => Observation::Unreadable(error),
+    }
+}
+
+fn read(volume: &VolumeFolder, directory: &Path) -> Result<Option<Vec<u8>>, Error> {
+    if let Some(stream) = read_attributes(directory)? {
+        return Ok(Some(stream));
+    }
+    match (directory.parent(), directory.file_name()) {
+        // What lies beside the drive's folder is not the capture's.
+        (Some(parent), Some(name)) if directory != volume.root() => {
+            read_file_beside(volume, parent, &host_name::to_windows(name))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Reads the stream from a directory's attributes.
+pub(crate) fn read_attributes(directory: &Path) -> Result<Option<Vec<u8>>, Error> {
+    for name in [NTFS_3G_ATTRIBUTE].into_iter().chain(SAMBA_ATTRIBUTES) {
+        match extended_attribute::get(directory, name) {
+            Ok(Some(stream)) => return bounded(stream).map(Some),
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => break,
+            Err(error) => return Err(Error::io(&error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a directory's attributes carry the stream, in one question to the host.
+pub(crate) fn has_attribute(directory: &Path) -> io::Result<bool> {
+    let names = extended_attribute::names(directory)?;
+    let mut streams = [NTFS_3G_ATTRIBUTE].into_iter().chain(SAMBA_ATTRIBUTES);
+    Ok(streams.any(|stream| names.iter().any(|name| name == stream)))
+}
+
+/// Reads the stream of a directory, which need not be there itself, from a file in its parent directory that is named
+/// after both.
+pub(crate) fn read_file_beside(
+    volume: &VolumeFolder,
+    parent: &Path,
+    directory: &WideString,
+) -> Result<Option<Vec<u8>>, Error> {
+    for separator in SEPARATORS {
+        let mut name = directory.as_units().to_vec();
+        name.extend(separator.encode_utf16().chain(MOUNT_DATA.encode_utf16()));
+        if let Child::Found(file) = volume.child(parent, &WideString::from_units(name))? {
+            return read_file(&file).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// The directory whose stream a file holds, by the file's name; it need not have been captured itself.
+pub(crate) fn directory_of_file(file: &Path) -> Option<PathBuf> {
+    let length = file.file_name()?.len().checked_sub(MOUNT_DATA.len())?;
+    let name = file.file_name()?.to_str()?;
+    let (name, stream) = name.split_at_checked(length)?;
+    if !stream.eq_ignore_ascii_case(MOUNT_DATA) {
+        return None;
+    }
+    let names = SEPARATORS.into_iter().filter_map(|separator| {
+        let (name, end) = name.split_at_checked(name.len().checked_sub(separator.len())?)?;
+        (end.eq_ignore_ascii_case(separator) && !name.is_empty()).then_some(name)
+    });
+    let directories: Vec<PathBuf> = names.map(|name| file.with_file_name(name)).collect();
+    let captured = directories.iter().find(|directory| directory.is_dir());
+    captured.or(directories.first()).cloned()
+}
+
+/// Reads a file that holds a stream.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
+    // A link could lead anywhere, and a pipe would never end.
+    if !path.symlink_metadata()?.is_file() {
+        return Err(Error::malformed("a regular file", "something else"));
+    }
+    let mut stream = Vec::new();
+    let file = File::open(path)?;
+    file.take(MAX_LENGTH + 1).read_to_end(&mut stream)?;
+    bounded(stream)
+}
+
+fn bounded(stream: Vec<u8>) -> Result<Vec<u8>, Error> {
+    match stream.len() as u64 <= MAX_LENGTH {
+        true => Ok(stream),
+        false => Err(Error::malformed(
+            format!("a stream of at most {MAX_LENGTH} bytes"),
+            "a longer one",
+        )),
+    }
+}
+
+/// Whether the host would show the directory's streams if it had any.
+fn shows_streams(volume: &VolumeFolder, directory: &Path) -> bool {
+    let is_answered = |name| extended_attribute::get(directory, name).is_ok();
+    let is_ntfs_3g = has_ntfs_attributes(directory) && is_answered(NTFS_3G_ATTRIBUTE);
+    is_ntfs_3g || is_answered(NTFS_3G_STREAMS_LIST) && has_ntfs_attributes(directory) || {
+        let mut ancestors = directory
+            .ancestors()
+            .take_while(|ancestor| ancestor.starts_with(volume.root()));
+        ancestors.any(has_samba_stream)
+    }
+}
+
+fn has_samba_stream(directory: &Path) -> bool {
+    let names = extended_attribute::names(directory).unwrap_or_default();
+    let mut names = names.iter().map(|name| name.as_encoded_bytes());
+    names.any(|name| name.starts_with(SAMBA_PREFIX))
+}

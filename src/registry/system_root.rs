@@ -1,0 +1,17 @@
+//! Where Windows lies, by what the SOFTWARE hive says.
+
+use std::io::{Read, Seek};
+
+use super::hive::Hive;
+use super::system_hive::read;
+use crate::observation::Observation;
+use crate::wide_string::WideString;
+
+/// Reads from a SOFTWARE hive the directory of Windows, by the letters that the machine itself gave to its drives:
+/// `SystemRoot` of `Microsoft\Windows NT\CurrentVersion`.
+pub fn system_root<R: Read + Seek>(hive: &mut Hive<R>) -> Observation<WideString> {
+    let path = ["Microsoft", "Windows NT", "CurrentVersion"];
+    read(hive, &path, "SystemRoot", |_, data| {
+        Ok(WideString::from_utf16le_until_nul(data))
+    })
+}
