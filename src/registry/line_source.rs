@@ -51,16 +51,6 @@ impl TextEncoding {
             (_, bytes) => bytes[0].into(),
         }
     }
-
-    /// ASCII text in this encoding.
-    pub(crate) fn encode_ascii(self, text: &[u8]) -> Vec<u8> {
-        let unit = |&c: &u8| match self {
-            TextEncoding::Utf16Le => [Some(c), Some(0)],
-            TextEncoding::Utf16Be => [Some(0), Some(c)],
-            TextEncoding::Utf8 | TextEncoding::CodePage => [Some(c), None],
-        };
-        text.iter().flat_map(unit).flatten().collect()
-    }
 }
 
 /// One line of text.
@@ -112,6 +102,8 @@ pub(crate) struct LineSource<R> {
     at: usize,
     /// Number of the line that begins at `at`.
     number: u64,
+    /// What is counted as the end of a line: a line feed, unless the first line ends in a carriage return alone.
+    line_end: u8,
     kept_from: Option<u64>,
     ended: bool,
 }
@@ -132,6 +124,7 @@ impl<R: Read> LineSource<R> {
             base: 0,
             at: 0,
             number: 1,
+            line_end: b'\n',
             kept_from: None,
             ended: false,
         };
@@ -198,9 +191,18 @@ impl<R: Read> LineSource<R> {
         } else if self.kept_from.is_none() {
             self.pass_line()?;
         }
-        let read_something = line.too_long || self.byte() > line.byte;
-        self.number += u64::from(self.byte() > line.byte);
-        Ok(read_something)
+        if !line.too_long {
+            self.end_line(line_break);
+        }
+        Ok(line.too_long || self.byte() > line.byte)
+    }
+
+    /// Counts a line that ended so.
+    fn end_line(&mut self, line_break: &str) {
+        if self.number == 1 && line_break == "\r" {
+            self.line_end = b'\r';
+        }
+        self.number += u64::from(line_break.contains(char::from(self.line_end)));
     }
 
     /// Bytes up to the next line break, and that line break; at most [`Self::MAX_LINE`] and none for a longer line.
@@ -262,6 +264,7 @@ impl<R: Read> LineSource<R> {
                 self.at += length;
                 let (_, line_break) = self.line_length()?;
                 self.at += line_break.len() * unit;
+                self.end_line(line_break);
                 return Ok(());
             }
             self.at += self.unread().len() / unit * unit;
@@ -322,13 +325,45 @@ impl<R: Read> LineSource<R> {
         line.text
     }
 
-    /// How many line breaks stand in the next bytes to read.
-    fn count_line_breaks(&self, bytes: usize) -> u64 {
-        let bytes = &self.unread()[..bytes];
+    /// One byte for each code unit between two offsets from the next byte to read: ASCII letters are themselves, and nothing else
+    /// is taken for one.
+    pub(crate) fn ascii(&self, range: Range<usize>, ascii: &mut Vec<u8>) {
+        let bytes = &self.unread()[range];
+        let narrow = |unit: u16| if unit < 0x80 { unit as u8 } else { 0xFF };
+        let pairs = bytes.as_chunks().0;
+        ascii.clear();
         match self.encoding {
-            TextEncoding::Utf16Le => count_line_breaks(bytes.as_chunks().0, u16::from_le_bytes),
-            TextEncoding::Utf16Be => count_line_breaks(bytes.as_chunks().0, u16::from_be_bytes),
-            TextEncoding::Utf8 | TextEncoding::CodePage => count_line_breaks(bytes, u16::from),
+            TextEncoding::Utf16Le => {
+                ascii.extend(pairs.iter().map(|&pair| narrow(u16::from_le_bytes(pair))))
+            }
+            TextEncoding::Utf16Be => {
+                ascii.extend(pairs.iter().map(|&pair| narrow(u16::from_be_bytes(pair))))
+            }
+            TextEncoding::Utf8 | TextEncoding::CodePage => ascii.extend_from_slice(bytes),
+        }
+    }
+
+    /// How many lines end within the next bytes to read.
+    fn count_line_ends(&self, bytes: usize) -> u64 {
+        let bytes = &self.unread()[..bytes];
+        let line_end = u16::from(self.line_end);
+        let count = |unit: fn([u8; 2]) -> u16| -> u64 {
+            // Blocks so short that a `u16` holds their sum let the compiler compare many units at once.
+            let blocks = bytes.as_chunks().0.chunks(4096);
+            let sums = blocks.map(|block| -> u16 {
+                block
+                    .iter()
+                    .map(|&pair| u16::from(unit(pair) == line_end))
+                    .sum()
+            });
+            sums.map(u64::from).sum()
+        };
+        match self.encoding {
+            TextEncoding::Utf16Le => count(u16::from_le_bytes),
+            TextEncoding::Utf16Be => count(u16::from_be_bytes),
+            TextEncoding::Utf8 | TextEncoding::CodePage => {
+                memchr::memchr_iter(self.line_end, bytes).count() as u64
+            }
         }
     }
 
@@ -371,7 +406,7 @@ impl<R: Read> LineSource<R> {
 
     /// Passes whole lines that are in memory.
     pub(crate) fn pass(&mut self, bytes: usize) {
-        self.number += self.count_line_breaks(bytes);
+        self.number += self.count_line_ends(bytes);
         self.at += bytes;
     }
 
@@ -413,23 +448,4 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, line: &mut Line) {
     let pairs = bytes.chunks_exact(2);
     line.damaged = !pairs.remainder().is_empty();
     push_wtf8(&mut line.text, pairs.map(|pair| unit([pair[0], pair[1]])));
-}
-
-/// Line breaks among code units: line feeds, and carriage returns that no line feed follows.
-fn count_line_breaks<U: Copy>(units: &[U], code: impl Fn(U) -> u16) -> u64 {
-    let is_line_break = |unit: u16, next: u16| (unit == 0x0A) | ((unit == 0x0D) & (next != 0x0A));
-    let Some((&last, before)) = units.split_last() else {
-        return 0;
-    };
-    let next = &units[1..];
-    // Blocks so short that a byte holds their sum let the compiler count many units at once.
-    let blocks = before.chunks(255).zip(next.chunks(255));
-    let sums = blocks.map(|(units, next)| {
-        let pairs = units.iter().zip(next);
-        let sum: u8 = pairs
-            .map(|(&unit, &next)| u8::from(is_line_break(code(unit), code(next))))
-            .sum();
-        u64::from(sum)
-    });
-    sums.sum::<u64>() + u64::from(is_line_break(code(last), 0))
 }

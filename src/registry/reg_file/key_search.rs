@@ -10,7 +10,7 @@ use memchr::memmem;
 
 use super::syntax;
 use crate::error::Error;
-use crate::registry::line_source::{LineSource, TextEncoding};
+use crate::registry::line_source::LineSource;
 
 /// The level of a key's path that makes it interesting, in lower case.
 const WANTED: &[u8] = b"wimmount";
@@ -28,6 +28,8 @@ pub(super) fn is_wanted(path: &[u8]) -> bool {
 #[derive(Debug)]
 pub(super) struct KeySearch {
     finder: Finder,
+    /// What is searched, one byte for each code unit.
+    ascii: Vec<u8>,
     /// Up to this byte of the file, lines are read one by one.
     read_until: u64,
 }
@@ -40,21 +42,16 @@ enum Finder {
 }
 
 impl KeySearch {
-    pub(super) fn new(encoding: TextEncoding) -> Self {
-        let mut patterns = vec![encoding.encode_ascii(DELETION)];
-        for upper in 0..1u32 << PROBE.len() {
+    pub(super) fn new() -> Self {
+        let variants = (0..1u32 << PROBE.len()).map(|upper| {
             let letters = PROBE.iter().enumerate();
-            let variant: Vec<u8> = letters
-                .map(|(i, c)| {
-                    if upper >> i & 1 == 1 {
-                        c.to_ascii_uppercase()
-                    } else {
-                        *c
-                    }
-                })
-                .collect();
-            patterns.push(encoding.encode_ascii(&variant));
-        }
+            let letters = letters.map(|(i, c)| match upper >> i & 1 {
+                1 => c.to_ascii_uppercase(),
+                _ => *c,
+            });
+            letters.collect()
+        });
+        let patterns: Vec<Vec<u8>> = variants.chain([DELETION.to_vec()]).collect();
         let finder = match packed::Searcher::new(&patterns) {
             Some(searcher) => Finder::Packed(searcher),
             None => Finder::Automaton(
@@ -63,6 +60,7 @@ impl KeySearch {
         };
         KeySearch {
             finder,
+            ascii: Vec::new(),
             read_until: 0,
         }
     }
@@ -78,36 +76,26 @@ impl KeySearch {
         let unit = lines.encoding().unit_size();
         let mut searched = 0;
         loop {
-            while let Some(found) = self.find(lines.unread(), searched, unit) {
-                searched = found + unit;
-                let start = lines.line_start(found);
-                if begins_with_bracket(&lines.text(start..found + unit)) {
-                    self.pass_to_certain_line(lines, start);
-                    return Ok(true);
-                }
-            }
             let length = lines.unread().len() / unit * unit;
-            let mut line_start = lines.line_start(length);
+            if let Some(start) = self.find_key_line(lines, searched, length) {
+                self.pass_to_certain_line(lines, start);
+                return Ok(true);
+            }
+            let line_start = lines.line_start(length);
+            let certain = certain_line(lines, line_start);
             if length - line_start > LineSource::<R>::MAX_LINE {
                 lines.pass(line_start);
                 lines.pass_line()?;
                 searched = 0;
                 continue;
             }
-            // A line break at the very end may be half of a pair: it stays.
-            if line_start == length {
-                line_start = lines.line_start(length.saturating_sub(unit));
-            }
-            let certain = certain_line(lines, line_start);
             if line_start - certain > LineSource::<R>::MAX_LINE {
                 self.pass_to_certain_line(lines, line_start);
                 return Ok(true);
             }
             lines.pass(certain);
             let overlap = (PROBE.len() - 1) * unit;
-            searched = searched
-                .max(length.saturating_sub(overlap))
-                .saturating_sub(certain);
+            searched = length.saturating_sub(overlap).saturating_sub(certain);
             if !lines.fill()? {
                 lines.pass(lines.unread().len());
                 return Ok(false);
@@ -115,26 +103,43 @@ impl KeySearch {
         }
     }
 
+    /// Where the first key line begins that has what is searched for between two offsets from the next byte to read.
+    fn find_key_line<R: Read>(
+        &mut self,
+        lines: &LineSource<R>,
+        from: usize,
+        to: usize,
+    ) -> Option<usize> {
+        let unit = lines.encoding().unit_size();
+        let from = from / unit * unit;
+        lines.ascii(from..to, &mut self.ascii);
+        let mut rest = 0;
+        while let Some(found) = self.finder.find(&self.ascii[rest..]) {
+            let found = rest + found;
+            let in_line = from + found * unit;
+            let start = lines.line_start(in_line);
+            if begins_with_bracket(&lines.text(start..in_line + unit)) {
+                return Some(start);
+            }
+            rest = found + 1;
+        }
+        None
+    }
+
     /// Passes the lines before the one at `start` that are certain to lie outside of strings.
     fn pass_to_certain_line<R: Read>(&mut self, lines: &mut LineSource<R>, start: usize) {
         self.read_until = lines.byte() + start as u64;
         lines.pass(certain_line(lines, start));
     }
+}
 
-    fn find(&self, bytes: &[u8], from: usize, unit: usize) -> Option<usize> {
-        let mut from = from;
-        loop {
-            let rest = bytes.get(from..)?;
-            let found = match &self.finder {
-                Finder::Packed(searcher) => searcher.find(rest),
-                Finder::Automaton(automaton) => automaton.find(rest),
-            }?;
-            let found = from + found.start();
-            if found.is_multiple_of(unit) {
-                return Some(found);
-            }
-            from = found + 1;
-        }
+impl Finder {
+    fn find(&self, bytes: &[u8]) -> Option<usize> {
+        let found = match self {
+            Finder::Packed(searcher) => searcher.find(bytes),
+            Finder::Automaton(automaton) => automaton.find(bytes),
+        }?;
+        Some(found.start())
     }
 }
 
@@ -144,15 +149,14 @@ fn begins_with_bracket(line: &[u8]) -> bool {
 
 /// Where the last line at or before the one at `start` begins that is certain to lie outside of strings.
 ///
-/// A string may hold line breaks, and so anything that looks like a key. Quotes inside of strings are escaped: so none is open
-/// behind a line that has quotes and is a statement of its own. Where the last such line before `start` is followed by lines with
-/// quotes that are not, these must be read.
+/// A string may hold line breaks, and so anything that looks like a key. Where the last line with quotes before `start` does not
+/// tell that none is open, it must be read, and so on backwards.
 fn certain_line<R: Read>(lines: &LineSource<R>, start: usize) -> usize {
     let mut certain = start;
     while let Some(quote) = lines.last_quote(certain) {
         let line_start = lines.line_start(quote);
         let line_end = lines.line_end(quote).min(certain);
-        if syntax::statement(&lines.text(line_start..line_end)).is_ok() {
+        if syntax::is_complete_value(&lines.text(line_start..line_end)) {
             break;
         }
         certain = line_start;

@@ -75,7 +75,7 @@ impl<R: Read> RegFile<R> {
     /// Hands out only the first key, the keys below a `WIMMount` key, and deletions. The rest is passed without being decoded.
     #[must_use]
     pub fn only_mount_registry(mut self) -> Self {
-        self.search = Some(KeySearch::new(self.lines.encoding()));
+        self.search = Some(KeySearch::new());
         self
     }
 

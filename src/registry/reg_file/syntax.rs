@@ -148,6 +148,31 @@ pub(super) fn hex_continuation(text: &[u8]) -> Result<Option<HexBytes>, Fault<'_
     }
 }
 
+/// Whether the next line begins a statement, whatever comes before this one.
+///
+/// Quotes inside of strings are escaped. So if this line begins inside of one, its first quote ends it, and what follows is a name,
+/// which breaks the grammar: then it is the string that is broken, and the line is a value all the same. Only a name that begins
+/// with an equals sign could go on with what a name on the lines before began.
+pub(super) fn is_complete_value(line: &[u8]) -> bool {
+    let behind_quote = memchr::memchr(b'"', line).map_or(line, |quote| &line[quote + 1..]);
+    if behind_quote.trim_ascii_start().starts_with(b"=") {
+        return false;
+    }
+    match statement(line) {
+        Ok(Statement::Value { data, .. }) => !matches!(
+            data,
+            Data::Hex(
+                _,
+                HexBytes {
+                    continues: true,
+                    ..
+                }
+            )
+        ),
+        _ => false,
+    }
+}
+
 /// Whether the text has a quote that no backslash escapes.
 pub(super) fn has_quote(text: &[u8]) -> bool {
     !matches!(
