@@ -11,10 +11,14 @@ use std::path::PathBuf;
 
 use captured_tree::{MOUNT_ID, Registered, Tree, mount_data, software, software_at};
 use dism_mount_status::capture::{DirectoryCapture, DriveName, Drives, HiveFiles, Scope};
+use dism_mount_status::registry::hive::Hive;
 use dism_mount_status::registry::system_root;
 use dism_mount_status::{
     ImageFile, MountDirectory, NotCaptured, Observation, WarningCode, Warnings,
 };
+use proptest::collection::vec;
+use proptest::prelude::*;
+use uuid::Uuid;
 
 const WIM: &[u8] = include_bytes!("../fixtures/wim/two-images.wim");
 
@@ -189,7 +193,8 @@ fn the_hive_tells_the_letter_of_a_single_volume_and_the_value_of_system_root() {
         software_at(r"X:\Win", &[]),
     );
     let mut capture = open(&tree);
-    let mut hive = capture.software().open().unwrap();
+    let hive = fs::File::open(&capture.software().hive).unwrap();
+    let mut hive = Hive::open(hive).unwrap();
     let found = system_root(&mut hive);
     capture.set_system_root(found.present().unwrap().clone());
     assert!(directory(capture.drives(), r"%systemroot%\x\mount").is_present());
@@ -219,6 +224,439 @@ fn evidence_is_filled_from_both_paths_of_a_registration() {
     let image = evidence.image_file.present().unwrap();
     assert_eq!(image.wim.as_ref().unwrap().header.image_count, 2);
     assert!(image.modified.is_some());
+}
+
+// What is found at a path.
+
+#[test]
+fn upper_and_lower_case_are_the_same_but_the_exact_name_is_preferred() {
+    let tree = Tree::new()
+        .file("a/MOUNT.wim", "not this one")
+        .file("a/mount.WIM", WIM)
+        .file("Größe/ПРИВЕТ.wim", WIM);
+    let drives = drive_c(&tree, None);
+    let is_wim = |path| image(&drives, path).present().unwrap().wim.is_ok();
+    assert!(is_wim(r"C:\A\mount.WIM"));
+    assert!(!is_wim(r"C:\A\MOUNT.wim"));
+    // Neither is exact: it is the same one each time.
+    assert!(!is_wim(r"C:\A\Mount.Wim"));
+    assert!(is_wim(r"c:\GRÖßE\Привет.WIM"));
+}
+
+/// Names of files, none equal to another but for letter case.
+fn file_names() -> impl Strategy<Value = Vec<String>> {
+    let name = "[a-zA-ZäöüÄÖÜжЖ映$%&{}_-][a-zA-Z0-9äÖжЖ映 .~-]{0,8}[a-z0-9Ж]";
+    vec(name, 1..5)
+}
+
+/// A spelling of the path that Windows takes for the same: letter by letter another case, separators as they come.
+fn spelling(names: &[String], choices: &[u8]) -> String {
+    let mut choices = choices.iter().copied().cycle();
+    let mut choose = |of: u8| choices.next().unwrap() % of;
+    let prefixes = ["C:", "c:", r"\\?\C:", r"\\.\c:", "//?/C:", r"\??\C:"];
+    let mut path = prefixes[usize::from(choose(6))].to_owned();
+    for name in names {
+        path += [r"\", "/", r"\\", r"\.\", r"\x\..\"][usize::from(choose(5))];
+        for letter in name.chars() {
+            match choose(3) {
+                0 => path.extend(letter.to_uppercase()),
+                1 => path.extend(letter.to_lowercase()),
+                _ => path.push(letter),
+            }
+        }
+        path += ["", "", ".", " ", ". ."][usize::from(choose(5))];
+    }
+    path + ["", r"\", "/"][usize::from(choose(3))]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_file_is_found_by_any_windows_spelling_of_its_path(
+        names in file_names(),
+        others in file_names(),
+        choices in vec(any::<u8>(), 1..60),
+    ) {
+        let mut tree = Tree::new();
+        let wanted = names.join("/");
+        // Beside every name on the way lie others.
+        for depth in 0..names.len() {
+            for other in &others {
+                let is_other = other.to_lowercase() != names[depth].to_lowercase();
+                if is_other {
+                    let path = [&names[..depth], &[other.clone()]].concat().join("/");
+                    tree = tree.directory(&path);
+                }
+            }
+        }
+        let tree = tree.file(&wanted, WIM);
+        let found = image(&drive_c(&tree, None), &spelling(&names, &choices));
+        prop_assert!(found.is_present(), "{found:?}");
+    }
+}
+
+#[test]
+fn dots_and_blanks_at_the_end_of_a_name_do_not_count() {
+    let tree = Tree::new().file("Images/a.wim", WIM).directory("exact.");
+    let drives = drive_c(&tree, None);
+    assert!(image(&drives, r"C:\Images. .\A.WIM...").is_present());
+    assert!(directory(&drives, r"C:\EXACT.").is_present());
+    assert_absent(&image(&drives, r"C:\Images\ . .."));
+}
+
+#[test]
+fn a_short_name_that_the_capture_does_not_keep_is_not_called_absent() {
+    let tree = Tree::new()
+        .whole_volume()
+        .directory("Users/Administrator/mount")
+        .directory("Users/SHORT~1/mount");
+    let drives = drive_c(&tree, None);
+    let unknown = directory(&drives, r"C:\Users\ADMINI~1\mount");
+    assert_not_captured(&unknown, NotCaptured::Path);
+    assert!(directory(&drives, r"C:\Users\short~1\mount").is_present());
+}
+
+#[test]
+fn a_hundred_lookups_in_one_directory_list_it_once() {
+    let tree = Tree::new().whole_volume().directory("Mounts/One");
+    let drives = drive_c(&tree, None);
+    let before = drives.directory_reads();
+    for index in 0..100 {
+        directory(&drives, &format!(r"C:\Mounts\missing{index}"));
+    }
+    assert_eq!(drives.directory_reads() - before, 1);
+}
+
+#[test]
+fn a_name_that_is_spelt_exactly_is_found_without_listing_a_directory() {
+    let tree = Tree::new().whole_volume().file("images/2024/a.wim", WIM);
+    let drives = drive_c(&tree, None);
+    let before = drives.directory_reads();
+    assert!(image(&drives, r"C:\images\2024\a.wim").is_present());
+    assert_eq!(drives.directory_reads(), before);
+}
+
+#[test]
+fn a_capture_is_judged_without_walking_it() {
+    let mut tree = Tree::new().whole_volume().file("images/a.wim", WIM);
+    for outer in 0..40 {
+        for inner in 0..25 {
+            tree = tree.file(&format!("Program Files/{outer}/{inner}/file"), "");
+        }
+    }
+    let registered = [
+        Registered::new(r"C:\Mount\a", r"C:\Images\A.wim"),
+        Registered::new(r"C:\Users\me\mount", r"C:\Images\missing.wim"),
+        Registered::new(r"C:\Program Files\7\Mount", r"D:\x.wim"),
+    ];
+    let drives = drive_c(&tree, None);
+    for registered in registered {
+        drives.observe(&mut registered.evidence(), &mut Warnings::default());
+    }
+    // The root, `images`, `Users` and `Program Files\7`.
+    assert_eq!(drives.directory_reads(), 4);
+}
+
+// Streams.
+
+#[test]
+fn every_name_that_collectors_give_to_the_streams_file_is_read() {
+    for file in [
+        "mount%3A$WIMMOUNTDATA",
+        "mount%3a$wimmountdata",
+        "mount:$WIMMOUNTDATA",
+        "mount_$WIMMOUNTDATA",
+        "mount$WIMMOUNTDATA",
+        "MOUNT.$WIMMOUNTDATA",
+    ] {
+        // Collectors make the directory only where they collected something in it.
+        for has_directory in [true, false] {
+            let mut tree = Tree::new().file(
+                &format!("x/{file}"),
+                mount_data(MOUNT_ID, r"C:\x\mount", r"C:\a.wim"),
+            );
+            if has_directory {
+                tree = tree.directory("x/mount");
+            }
+            let found = directory(&drive_c(&tree, None), r"C:\x\mount");
+            let mount_data = &found.present().expect(file).mount_data;
+            assert_eq!(mount_data.present().expect(file).mount_id, MOUNT_ID);
+        }
+    }
+}
+
+#[test]
+fn a_plain_copy_does_not_show_streams_until_one_is_seen() {
+    let stream = mount_data(MOUNT_ID, r"C:\x\one", r"C:\a.wim");
+    let registrations =
+        [r"C:\x\two", r"C:\x\one"].map(|path| Registered::new(path, "").registration());
+    let tree = Tree::new().directory("x/one").directory("x/two");
+    let drives = drive_c(&tree, Some(Scope::Complete));
+    drives.look_for_streams(&registrations);
+    let found = directory(&drives, r"C:\x\two");
+    assert_not_captured(&found.present().unwrap().mount_data, NotCaptured::Streams);
+    let tree = tree.file("x/one%3A$WIMMOUNTDATA", stream);
+    let drives = drive_c(&tree, None);
+    drives.look_for_streams(&registrations);
+    let found = directory(&drives, r"C:\x\two");
+    assert_absent(&found.present().unwrap().mount_data);
+}
+
+#[test]
+fn a_stream_that_is_too_long_or_no_mount_data_is_unreadable() {
+    for stream in [vec![0; 65_537], b"short".to_vec()] {
+        let tree = Tree::new()
+            .directory("mount")
+            .file("mount_$WIMMOUNTDATA", stream);
+        let found = directory(&drive_c(&tree, None), r"C:\mount");
+        assert_unreadable(&found.present().unwrap().mount_data);
+    }
+}
+
+#[test]
+fn warnings_about_a_stream_name_it() {
+    let mut stream = mount_data(MOUNT_ID, r"C:\mount", r"C:\a.wim");
+    stream.extend([1; 9]);
+    let tree = Tree::new()
+        .directory("mount")
+        .file("mount_$WIMMOUNTDATA", stream);
+    let mut warnings = Warnings::default();
+    let drives = drive_c(&tree, None);
+    drives.mount_directory(&r"C:\mount".into(), &mut warnings);
+    assert_eq!(codes(&warnings), [WarningCode::TrailingBytes]);
+    assert_eq!(
+        warnings.as_slice()[0].evidence(),
+        Some(r"C:\mount:$WIMMOUNTDATA")
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn streams_in_extended_attributes_are_read() {
+    let stream = mount_data(MOUNT_ID, r"C:\mount", r"C:\a.wim");
+    for name in [
+        "user.$WIMMOUNTDATA",
+        "user.DosStream.$WIMMOUNTDATA",
+        "user.DosStream.$WIMMOUNTDATA:$DATA",
+    ] {
+        let tree = Tree::new().directory("mount");
+        let Some(tree) = tree.attribute("mount", name, &stream) else {
+            return;
+        };
+        let found = directory(&drive_c(&tree, None), r"C:\mount");
+        let mount_data = &found.present().unwrap().mount_data;
+        assert_eq!(mount_data.present().expect(name).mount_id, MOUNT_ID);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_samba_stream_on_the_way_shows_that_another_one_is_absent() {
+    let tree = Tree::new().directory("a/mount").directory("b/mount");
+    let Some(tree) = tree.attribute("a", "user.DosStream.Zone.Identifier:$DATA", b"x") else {
+        return;
+    };
+    let drives = drive_c(&tree, None);
+    let found = directory(&drives, r"C:\a\mount");
+    assert_absent(&found.present().unwrap().mount_data);
+    let found = directory(&drives, r"C:\b\mount");
+    assert_not_captured(&found.present().unwrap().mount_data, NotCaptured::Streams);
+}
+
+// Orphans.
+
+fn orphans(drives: &Drives, registered: &[&str]) -> Vec<(String, Option<Uuid>)> {
+    let registrations: Vec<_> = registered
+        .iter()
+        .map(|path| Registered::new(path, "").registration())
+        .collect();
+    let found = drives.find_orphans(&registrations, &mut Warnings::default(), |_| {});
+    let found = found.into_iter().map(|orphan| {
+        let id = orphan.mount_data.present().map(|data| data.mount_id);
+        (orphan.mount_path.to_string(), id)
+    });
+    found.collect()
+}
+
+#[test]
+fn mount_directories_that_no_registration_names_are_orphans() {
+    let stream = mount_data(MOUNT_ID, r"C:\x", r"C:\a.wim");
+    let tree = Tree::new()
+        .file("x/Registered/file", "")
+        .file("x/Registered_$WIMMOUNTDATA", &stream)
+        .file("x/collected%3A$WIMMOUNTDATA", &stream)
+        .file("y/orphan/file", "")
+        .file("y/orphan:$WIMMOUNTDATA", &stream)
+        .file("y/under_/file", "")
+        .file("y/under_$WIMMOUNTDATA", "damaged")
+        .file("$WIMMOUNTDATA", "beside nothing");
+    let drives = drive_c(&tree, None);
+    let expected = [
+        (r"C:\y\orphan".to_owned(), Some(MOUNT_ID)),
+        (r"C:\y\under_".to_owned(), None),
+    ];
+    assert_eq!(
+        orphans(&drives, &["c:/X/registered", r"C:\x\collected"]),
+        expected
+    );
+    assert_eq!(orphans(&drives, &[]).len(), 4);
+}
+
+#[cfg(unix)]
+#[test]
+fn orphans_are_found_by_extended_attributes_and_not_behind_links() {
+    let stream = mount_data(MOUNT_ID, r"C:\x", r"C:\a.wim");
+    let tree = Tree::new()
+        .directory("a/orphan")
+        .link("a", "link")
+        .link("../..", "a/up");
+    let Some(tree) = tree.attribute("a/orphan", "user.$WIMMOUNTDATA", &stream) else {
+        return;
+    };
+    let found = orphans(&drive_c(&tree, None), &[]);
+    assert_eq!(found, [(r"C:\a\orphan".to_owned(), Some(MOUNT_ID))]);
+    // A registration may lead to it in another way.
+    assert_eq!(orphans(&drive_c(&tree, None), &[r"C:\LINK\orphan"]), []);
+}
+
+#[test]
+fn progress_ends_with_the_count_of_everything_seen() {
+    let tree = (0..3000).fold(Tree::new(), |tree, i| tree.file(&format!("{i}"), ""));
+    let mut told = Vec::new();
+    drive_c(&tree, None).find_orphans(&[], &mut Warnings::default(), |seen| told.push(seen));
+    assert_eq!(told, [1024, 2048, 3001]);
+}
+
+// Links.
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed_as_far_as_they_stay_in_the_drives_folder() {
+    let tree = Tree::new()
+        .whole_volume()
+        .directory("real/mount")
+        .link("../real/mount", "links/relative")
+        .link("REAL", "links/../case")
+        .link("links/relative", "chain");
+    let absolute = fs::canonicalize(tree.path()).unwrap().join("real");
+    let tree = tree.link(absolute, "links/absolute");
+    let drives = drive_c(&tree, None);
+    for path in [
+        r"C:\links\relative",
+        r"C:\links\absolute\MOUNT",
+        r"C:\case\mount",
+        r"C:\chain",
+    ] {
+        assert!(directory(&drives, path).is_present(), "{path}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_outside_the_drives_folder_is_ever_opened() {
+    let secret = mount_data(MOUNT_ID, r"C:\mount", r"C:\a.wim");
+    let outside = Tree::new()
+        .file("mount_$WIMMOUNTDATA", &secret)
+        .file("mount/file", "")
+        .file("a.wim", WIM)
+        .file("C/in/file", "")
+        // What lies beside the drive's folder is not the capture's, even where it is named after it.
+        .file("C_$WIMMOUNTDATA", &secret);
+    let out = outside.at("");
+    let links = [
+        ("absolute", out.clone()),
+        ("climbing", PathBuf::from("..")),
+        ("in/climbing", PathBuf::from("../..")),
+        ("in/through", PathBuf::from("../in/../../mount")),
+        ("prefix", outside.at("C/../mount")),
+        ("look-alike", outside.at("C_$WIMMOUNTDATA")),
+        ("root", PathBuf::from("/")),
+        ("loop", PathBuf::from("loop")),
+        ("loop-a", PathBuf::from("loop-b")),
+        ("loop-b", PathBuf::from("in/../loop-a")),
+        ("grows", PathBuf::from("grows/grows")),
+        ("self", PathBuf::from("self/.")),
+        ("in/mount_$WIMMOUNTDATA", outside.at("mount_$WIMMOUNTDATA")),
+        ("a.wim", outside.at("a.wim")),
+        ("mount", outside.at("mount")),
+    ];
+    let outside = links.iter().fold(outside, |tree, (name, target)| {
+        tree.link(target, &format!("C/{name}"))
+    });
+    let outside = outside.directory("C/in/mount");
+    let mut drives = Drives::new(Some(Scope::Complete));
+    drives.add(drive("C"), &outside.at("C")).unwrap();
+    for (name, _) in &links {
+        let name = name.replace('/', r"\");
+        for path in [
+            format!(r"C:\{name}"),
+            format!(r"C:\{name}\mount"),
+            format!(r"C:\{name}\a.wim"),
+            format!(r"C:\{name}\..\mount"),
+            format!(r"C:\{name}\etc\passwd"),
+        ] {
+            let found = directory(&drives, &path);
+            let mount_data = found.present().and_then(|found| found.mount_data.present());
+            assert!(mount_data.is_none(), "{path}: {found:?}");
+            let found = image(&drives, &path);
+            assert!(!found.is_present(), "{path}: {found:?}");
+        }
+    }
+    // What is in the folder is found all the same.
+    assert!(directory(&drives, r"C:\in").is_present());
+    for path in [
+        r"C:\absolute\mount",
+        r"C:\climbing\mount",
+        r"C:\loop",
+        r"C:\grows",
+        r"C:\root\etc",
+    ] {
+        assert_unreadable(&directory(&drives, path));
+    }
+    let stream = directory(&drives, r"C:\in\mount");
+    assert_unreadable(&stream.present().unwrap().mount_data);
+    let root = directory(&drives, r"C:\");
+    assert_not_captured(&root.present().unwrap().mount_data, NotCaptured::Streams);
+    assert_eq!(orphans(&drives, &[]), []);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_hive_behind_a_link_out_of_the_folder_is_refused() {
+    let outside = Tree::new().file("SOFTWARE", software(&[]));
+    let tree = Tree::new().link(outside.at("SOFTWARE"), "Windows/System32/config/SOFTWARE");
+    let error = DirectoryCapture::open(tree.path(), &[], None).unwrap_err();
+    assert!(error.expected().unwrap().contains("in the drive's folder"));
+    let tree = Tree::new()
+        .whole_volume()
+        .link(
+            outside.at("SOFTWARE"),
+            "Windows/System32/config/SOFTWARE.LOG1",
+        )
+        .link(outside.at("SOFTWARE"), "Windows/System32/config/SYSTEM");
+    let capture = open(&tree);
+    assert!(capture.software().logs.is_empty() && capture.system().is_none());
+    assert_eq!(
+        codes(capture.warnings()),
+        [WarningCode::LogEntryLeftOut, WarningCode::FileUnreadable]
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+    let tree = Tree::new().directory("mount");
+    for name in ["install.wim", "mount_$WIMMOUNTDATA"] {
+        let made = std::process::Command::new("mkfifo")
+            .arg(tree.at(name))
+            .status();
+        assert!(made.unwrap().success());
+    }
+    let drives = drive_c(&tree, None);
+    assert_unreadable(&image(&drives, r"C:\install.wim"));
+    let found = directory(&drives, r"C:\mount");
+    assert_unreadable(&found.present().unwrap().mount_data);
 }
 
 // What it means that nothing is found.

@@ -1,14 +1,10 @@
 //! A hive in a capture, and the transaction logs that lie beside it.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::drives::Drives;
-use super::host_name;
-use super::volume_folder::{Child, VolumeFolder};
 use crate::error::{Error, Warning, WarningCode, Warnings};
 use crate::observation::Observation;
-use crate::registry::hive::Hive;
 use crate::windows_path::{PathComponent, WindowsPath};
 
 /// A hive in a capture, and the transaction logs that lie beside it.
@@ -24,31 +20,6 @@ pub struct HiveFiles {
 const LOG_SUFFIXES: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
 
 impl HiveFiles {
-    /// A hive that lies anywhere on this host, and the logs beside it, whatever their letter case.
-    pub fn beside(hive: impl Into<PathBuf>) -> Self {
-        let hive = hive.into();
-        let logs = logs_beside(&hive).unwrap_or_default();
-        HiveFiles { hive, logs }
-    }
-
-    /// Opens the hive and applies the logs.
-    ///
-    /// # Errors
-    /// When the hive or a log cannot be read, or the hive is not one.
-    pub fn open(&self) -> Result<Hive<File>, Error> {
-        let open = |path: &Path| {
-            File::open(path)
-                .map_err(|error| Error::io(&error).in_evidence(path.display().to_string()))
-        };
-        let logs = self.logs.iter().map(|log| {
-            let name = log.file_name().unwrap_or(log.as_os_str());
-            Ok((name.display().to_string(), open(log)?))
-        });
-        let logs = logs.collect::<Result<_, Error>>()?;
-        Hive::open_with_logs(open(&self.hive)?, logs)
-            .map_err(|error| error.in_evidence(self.hive.display().to_string()))
-    }
-
     /// The hive of this name in a folder of the captured machine.
     pub(super) fn find(
         drives: &Drives,
@@ -81,21 +52,4 @@ fn file(drives: &Drives, folder: &WindowsPath, name: &str) -> Result<Option<Path
         Observation::Unreadable(error) => Err(error.in_evidence(path.to_string())),
         _ => Ok(None),
     }
-}
-
-fn logs_beside(hive: &Path) -> Option<Vec<PathBuf>> {
-    let name = host_name::to_windows(hive.file_name()?);
-    let folder = match hive.parent()? {
-        here if here.as_os_str().is_empty() => Path::new("."),
-        parent => parent,
-    };
-    let folder = VolumeFolder::open(folder, None).ok()?;
-    let logs = LOG_SUFFIXES.into_iter().filter_map(|suffix| {
-        let log = format!("{}{suffix}", name.to_utf8()?);
-        match folder.child(folder.root(), &log.into()) {
-            Ok(Child::Found(log)) => log.is_file().then_some(log),
-            _ => None,
-        }
-    });
-    Some(logs.collect())
 }
