@@ -1,23 +1,25 @@
 //! Gathers the evidence of a capture and judges it.
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::hash::Hash;
 use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
+use crate::capture::{
+    DirectoryCapture, DriveName, Drives, HiveFiles, OrphanedMountDirectory, Scope,
+};
 use crate::derive::derive;
 use crate::error::{Error, Warning, WarningCode, Warnings};
-use crate::evidence::{Evidence, Liveness, Rival};
-use crate::hive_files::{self, HiveSource};
+use crate::evidence::{Evidence, Liveness};
 use crate::observation::Observation;
+use crate::registry::hive::{Hive, Recovery};
 use crate::registry::system_hive::SystemFacts;
-use crate::registry::{CodePage, MountRegistration, MountRegistry, RegistryExport};
-use crate::report::{Capture, EvidenceKind, MountedImage, OtherValue, Report};
-use crate::wide_string::WideString;
-use crate::windows_path::WindowsPath;
+use crate::registry::{CodePage, MountRegistry, RegistryExport, system_root};
+use crate::report::{
+    Capture, EvidenceKind, ImageDescription, MountedImage, OrphanedMount, OtherValue, Report,
+};
+use crate::rivals::Rivals;
 
-/// What the caller knows about the evidence.
+/// What the caller knows about the evidence, and wants to know.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct InspectOptions {
@@ -29,6 +31,15 @@ pub struct InspectOptions {
     pub logs: Vec<PathBuf>,
     /// The SYSTEM hive of the machine. Without one, that which lies beside a SOFTWARE hive is taken.
     pub system: Option<PathBuf>,
+    /// Folders of this host that hold drives of the captured machine: they add to those of a captured tree, or replace them, and
+    /// join files to a registry export or a lone hive.
+    pub drives: Vec<(DriveName, PathBuf)>,
+    /// What it means that a file is not in the evidence; overrides what the evidence tells.
+    pub scope: Option<Scope>,
+    /// Whether to search all drives for mount directories that no registration names.
+    pub find_orphans: bool,
+    /// Told now and then, during that search, how many files and directories were seen.
+    pub progress: Option<fn(u64)>,
 }
 
 /// Inspects one piece of evidence: finds out what it is, reads it, and judges every mounted image in it.
@@ -45,33 +56,19 @@ fn inspect_path(path: &Path, name: &str, options: &InspectOptions) -> Result<Rep
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
-        return Err(Error::unsupported(
-            "a directory",
-            "give the registry export or the hive that lies in it",
-        ));
+        return inspect_directory(path, name, options);
     }
     if !metadata.is_file() {
         return inspect_stream(name, file, options);
     }
-    let mut start = Vec::new();
-    file.by_ref()
-        .take(hive_files::START as u64)
-        .read_to_end(&mut start)?;
+    let start = read_start(&mut file)?;
     file.rewind()?;
-    if !hive_files::is_hive(&start) {
+    if !Hive::<File>::is_hive(&start) {
         return inspect_stream(name, file, options);
     }
-    let logs = match options.logs.is_empty() {
-        true => hive_files::logs_beside(path),
-        false => options.logs.clone(),
-    };
-    inspect_hive(
-        name,
-        Box::new(file),
-        &logs,
-        hive_files::system_beside(path),
-        options,
-    )
+    let files = with_logs(HiveFiles::beside(path), options);
+    let system = HiveFiles::system_beside(path);
+    inspect_hive(name, files.open()?, system.as_ref(), options)
 }
 
 /// Inspects evidence that comes as a stream, such as standard input; `name` is what the report calls it.
@@ -86,47 +83,166 @@ pub fn inspect_stream(
     options: &InspectOptions,
 ) -> Result<Report, Error> {
     let mut inspect = || {
-        let mut start = Vec::new();
-        source
-            .by_ref()
-            .take(hive_files::START as u64)
-            .read_to_end(&mut start)?;
-        if hive_files::is_hive(&start) {
+        let mut start = read_start(&mut source)?;
+        if Hive::<File>::is_hive(&start) {
             source.read_to_end(&mut start)?;
-            return inspect_hive(
-                name,
-                Box::new(Cursor::new(start)),
-                &options.logs,
-                None,
-                options,
-            );
+            let mut logs = Vec::with_capacity(options.logs.len());
+            for log in &options.logs {
+                let read = std::fs::read(log)
+                    .map_err(|error| Error::io(&error).in_evidence(log.display().to_string()))?;
+                logs.push((log.display().to_string(), Cursor::new(read)));
+            }
+            let hive = Hive::open_with_logs(Cursor::new(start), logs)?;
+            return inspect_hive(name, hive, None, options);
         }
         let source = Cursor::new(start).chain(source.by_ref());
-        let registry = RegistryExport::open(source, options.code_page)?.read_mount_registry()?;
-        let system = System::read(None, options)?;
-        let kind = EvidenceKind::RegistryExport;
-        Ok(Report::new(vec![capture(
-            name, kind, registry, &system, options,
-        )]))
+        let export = RegistryExport::open(source, options.code_page)?;
+        let machine = Machine {
+            kind: EvidenceKind::RegistryExport,
+            liveness: Liveness::Unknown,
+            registry: export.read_mount_registry()?,
+            recovery: None,
+            system: System::read(None, options)?,
+        };
+        machine.report(name, given_drives(options)?.as_ref(), options)
     };
     inspect().map_err(|error: Error| error.in_evidence(name))
 }
 
-fn inspect_hive(
+fn inspect_hive<R: Read + Seek>(
     name: &str,
-    hive: Box<dyn HiveSource>,
-    logs: &[PathBuf],
-    system_beside: Option<PathBuf>,
+    mut hive: Hive<R>,
+    system: Option<&HiveFiles>,
     options: &InspectOptions,
 ) -> Result<Report, Error> {
-    let mut hive = hive_files::open(hive, logs)?;
-    let mut registry = MountRegistry::read_from_hive(&mut hive)?;
-    let recovery = hive.recovery().clone();
-    registry.warnings.extend(hive.into_warnings());
-    let system = System::read(system_beside, options)?;
-    let mut capture = capture(name, EvidenceKind::Hive, registry, &system, options);
-    capture.recovery = Some(recovery);
-    Ok(Report::new(vec![capture]))
+    let mut drives = given_drives(options)?;
+    if let (Some(drives), Observation::Present(root)) = (&mut drives, system_root(&mut hive)) {
+        drives.set_system_root(root);
+    }
+    let machine = Machine::read(EvidenceKind::Hive, Liveness::Unknown, hive, system, options)?;
+    machine.report(name, drives.as_ref(), options)
+}
+
+fn inspect_directory(path: &Path, name: &str, options: &InspectOptions) -> Result<Report, Error> {
+    let mut tree = DirectoryCapture::open(path, &options.drives, options.scope)?;
+    let mut hive = with_logs(tree.software().clone(), options).open()?;
+    if let Observation::Present(root) = system_root(&mut hive) {
+        tree.set_system_root(root);
+    }
+    let kind = EvidenceKind::Directory;
+    let mut machine = Machine::read(kind, Liveness::Stopped, hive, tree.system(), options)?;
+    machine.registry.warnings.extend(tree.warnings().clone());
+    machine.report(name, Some(tree.drives()), options)
+}
+
+/// As much of a file as tells whether it is a hive.
+fn read_start(source: &mut impl Read) -> Result<Vec<u8>, Error> {
+    let mut start = Vec::new();
+    let length = Hive::<File>::START as u64;
+    source.by_ref().take(length).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// The hive with the logs that the caller names, if any.
+fn with_logs(mut files: HiveFiles, options: &InspectOptions) -> HiveFiles {
+    if !options.logs.is_empty() {
+        files.logs.clone_from(&options.logs);
+    }
+    files
+}
+
+/// The drives that the caller joins to registry evidence, if any.
+fn given_drives(options: &InspectOptions) -> Result<Option<Drives>, Error> {
+    if options.drives.is_empty() {
+        return Ok(None);
+    }
+    let mut drives = Drives::new(options.scope);
+    for (name, folder) in &options.drives {
+        drives.add(name.clone(), folder)?;
+    }
+    Ok(Some(drives))
+}
+
+/// What the registry of one machine says, and how it was captured.
+struct Machine {
+    kind: EvidenceKind,
+    /// What the kind of evidence tells about liveness.
+    liveness: Liveness,
+    registry: MountRegistry,
+    recovery: Option<Recovery>,
+    system: System,
+}
+
+impl Machine {
+    fn read<R: Read + Seek>(
+        kind: EvidenceKind,
+        liveness: Liveness,
+        mut hive: Hive<R>,
+        system: Option<&HiveFiles>,
+        options: &InspectOptions,
+    ) -> Result<Machine, Error> {
+        let mut registry = MountRegistry::read_from_hive(&mut hive)?;
+        let recovery = Some(hive.recovery().clone());
+        registry.warnings.extend(hive.into_warnings());
+        Ok(Machine {
+            kind,
+            liveness,
+            registry,
+            recovery,
+            system: System::read(system, options)?,
+        })
+    }
+
+    /// Judges every registration by all the evidence there is.
+    fn report(
+        mut self,
+        name: &str,
+        drives: Option<&Drives>,
+        options: &InspectOptions,
+    ) -> Result<Report, Error> {
+        let registrations = self.registry.registrations;
+        let mut warnings = self.registry.warnings;
+        let liveness = options.captured.unwrap_or(self.liveness);
+        let rivals = Rivals::among(&registrations);
+        if let Some(drives) = drives {
+            drives.look_for_streams(&registrations);
+        }
+        let mut mounted_images = Vec::with_capacity(registrations.len());
+        for registration in &registrations {
+            let mut evidence = Evidence::from_registration(registration.clone());
+            evidence.liveness = liveness;
+            evidence.last_shutdown = self.system.facts.last_shutdown.clone();
+            evidence.filter_driver = self.system.facts.filter_driver.clone();
+            (evidence.mount_path_rivals, evidence.image_rivals) = rivals.of(registration);
+            if let Some(drives) = drives {
+                drives.observe(&mut evidence, &mut warnings);
+            }
+            mounted_images.push(mounted_image(&evidence));
+        }
+        let mut orphaned_mounts = Vec::new();
+        if let Some(drives) = drives.filter(|_| options.find_orphans) {
+            let progress = |seen| {
+                if let Some(progress) = options.progress {
+                    progress(seen);
+                }
+            };
+            let orphans = drives.find_orphans(&registrations, &mut warnings, progress);
+            orphaned_mounts.extend(orphans.into_iter().map(orphaned_mount));
+        }
+        warnings.extend(std::mem::take(&mut self.system.warnings));
+        Ok(Report::new(vec![Capture {
+            evidence: name.to_owned(),
+            kind: Some(self.kind),
+            captured: liveness,
+            part: None,
+            files_examined: drives.is_some(),
+            mounted_images,
+            orphaned_mounts,
+            recovery: self.recovery,
+            warnings: warnings.into_vec(),
+            error: None,
+        }]))
+    }
 }
 
 /// What the SYSTEM hive says, and what of it could not be used.
@@ -136,24 +252,22 @@ struct System {
 }
 
 impl System {
-    /// Reads the SYSTEM hive that the caller names, or that which was found beside the evidence.
+    /// Reads the SYSTEM hive that the caller names, or that which was found with the evidence.
     ///
     /// # Errors
     /// When the one that the caller names cannot be read. That of one that was found is a warning.
-    fn read(beside: Option<PathBuf>, options: &InspectOptions) -> Result<System, Error> {
+    fn read(found: Option<&HiveFiles>, options: &InspectOptions) -> Result<System, Error> {
         let mut system = System {
             facts: SystemFacts::not_captured(),
             warnings: Warnings::default(),
         };
-        let Some(path) = options.system.as_ref().or(beside.as_ref()) else {
+        let given = options.system.as_ref().map(HiveFiles::beside);
+        let Some(files) = given.as_ref().or(found) else {
             return Ok(system);
         };
-        let name = path.display().to_string();
-        let opened = hive_files::open_file(path)
-            .and_then(|hive| hive_files::open(hive, &hive_files::logs_beside(path)))
-            .map_err(|error| error.in_evidence(name.as_str()));
-        match opened {
+        match files.open() {
             Ok(mut hive) => {
+                let name = files.hive.display().to_string();
                 system.facts = SystemFacts::read(&mut hive);
                 system.warnings.extend_from(hive.into_warnings(), &name);
                 if !system.facts.current_control_set.is_present() {
@@ -161,47 +275,14 @@ impl System {
                     let warning = Warning::new(WarningCode::SystemHiveNotUsed, text);
                     system.warnings.push(warning.in_evidence(name));
                 }
-                Ok(system)
             }
-            Err(error) if options.system.is_some() => Err(error),
+            Err(error) if given.is_some() => return Err(error),
             Err(error) => {
                 let warning = Warning::new(WarningCode::SystemHiveNotUsed, error.to_string());
                 system.warnings.push(warning);
-                Ok(system)
             }
         }
-    }
-}
-
-fn capture(
-    name: &str,
-    kind: EvidenceKind,
-    mut registry: MountRegistry,
-    system: &System,
-    options: &InspectOptions,
-) -> Capture {
-    let liveness = options.captured.unwrap_or(Liveness::Unknown);
-    let rivals = Rivals::among(&registry.registrations);
-    let mounted_images = registry.registrations.iter().map(|registration| {
-        let mut evidence = Evidence::from_registration(registration.clone());
-        evidence.liveness = liveness;
-        evidence.last_shutdown = system.facts.last_shutdown.clone();
-        evidence.filter_driver = system.facts.filter_driver.clone();
-        (evidence.mount_path_rivals, evidence.image_rivals) = rivals.of(registration);
-        mounted_image(&evidence)
-    });
-    let mounted_images = mounted_images.collect();
-    registry.warnings.extend(system.warnings.clone());
-    Capture {
-        evidence: name.to_owned(),
-        kind: Some(kind),
-        captured: liveness,
-        part: None,
-        mounted_images,
-        orphaned_mounts: Vec::new(),
-        recovery: None,
-        warnings: registry.warnings.into_vec(),
-        error: None,
+        Ok(system)
     }
 }
 
@@ -221,6 +302,7 @@ fn mounted_image(evidence: &Evidence) -> MountedImage {
         mount_path: registration.mount_path.present().cloned(),
         image_file_path: registration.image_file_path.present().cloned(),
         image_index: registration.image_index.present().copied(),
+        image: described_image(evidence),
         mount_mode: evidence.mount_mode,
         mount_status: verdict.mount_status,
         possible_statuses: verdict.possible_statuses,
@@ -232,119 +314,29 @@ fn mounted_image(evidence: &Evidence) -> MountedImage {
     }
 }
 
+/// What the image file says of the image that the registration names.
+fn described_image(evidence: &Evidence) -> Option<ImageDescription> {
+    let wim = evidence.image_file.present()?.wim.as_ref().ok()?;
+    let index = *evidence.registration.image_index.present()?;
+    let image = wim.xml.as_ref()?.image(index)?;
+    Some(ImageDescription {
+        name: image.name.clone(),
+        edition: image.edition_id.clone(),
+        version: image.version.as_ref().map(ToString::to_string),
+        architecture: image.architecture.as_ref().map(ToString::to_string),
+    })
+}
+
+fn orphaned_mount(orphan: OrphanedMountDirectory) -> OrphanedMount {
+    let mount_data = orphan.mount_data.present();
+    OrphanedMount {
+        mount_id: mount_data.map_or(orphan.inferred_mount_id, |data| Some(data.mount_id)),
+        image_file_path: mount_data.and_then(|data| data.wim_path.clone()),
+        mount_path: orphan.mount_path,
+    }
+}
+
 fn hex(data: &[u8]) -> String {
     let shown = &data[..data.len().min(OtherValue::MAX_BYTES)];
     shown.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Registrations of one machine that claim the same mount directory, or the same image.
-///
-/// One piece of evidence can hold several machines' registries: the running one and offline hives loaded into it. They are
-/// told apart by where their `Mounted Images` key lies.
-struct Rivals<'a> {
-    by_mount_path: HashMap<(Machine, WindowsPath), Vec<&'a MountRegistration>>,
-    by_image: HashMap<(Machine, WindowsPath, u32), Vec<&'a MountRegistration>>,
-}
-
-/// The path of the `Mounted Images` key, in upper case.
-type Machine = Vec<u16>;
-
-impl<'a> Rivals<'a> {
-    /// How many rivals one registration is told: a hostile file can have a hundred thousand.
-    const MOST: usize = 4;
-
-    fn among(registrations: &'a [MountRegistration]) -> Self {
-        let mut rivals = Rivals {
-            by_mount_path: HashMap::new(),
-            by_image: HashMap::new(),
-        };
-        for registration in registrations {
-            if let Some(claim) = mount_path_claim(registration) {
-                rivals
-                    .by_mount_path
-                    .entry(claim)
-                    .or_default()
-                    .push(registration);
-            }
-            if let Some(claim) = image_claim(registration) {
-                rivals.by_image.entry(claim).or_default().push(registration);
-            }
-        }
-        // The latest first: it is the one that counts.
-        for claimants in rivals
-            .by_mount_path
-            .values_mut()
-            .chain(rivals.by_image.values_mut())
-        {
-            claimants.sort_by_key(|registration| std::cmp::Reverse(registration.registered_at));
-        }
-        rivals
-    }
-
-    /// The rivals for the mount directory, and those for the image.
-    fn of(&self, registration: &MountRegistration) -> (Vec<Rival>, Vec<Rival>) {
-        (
-            others(
-                &self.by_mount_path,
-                mount_path_claim(registration),
-                registration,
-            ),
-            others(&self.by_image, image_claim(registration), registration),
-        )
-    }
-}
-
-fn others<K: Eq + Hash>(
-    claimants: &HashMap<K, Vec<&MountRegistration>>,
-    claim: Option<K>,
-    own: &MountRegistration,
-) -> Vec<Rival> {
-    let claimants = claim.and_then(|claim| claimants.get(&claim));
-    let others = claimants
-        .into_iter()
-        .flatten()
-        .filter(|other| !std::ptr::eq(**other, own));
-    others
-        .take(Rivals::MOST)
-        .map(|other| Rival {
-            registration: last_level(&other.registry_key).to_string_lossy(),
-            mount_path: other
-                .mount_path
-                .present()
-                .map_or_else(|| "(not recorded)".to_owned(), ToString::to_string),
-            registered_at: other.registered_at,
-        })
-        .collect()
-}
-
-fn mount_path_claim(registration: &MountRegistration) -> Option<(Machine, WindowsPath)> {
-    let path = recorded_path(&registration.mount_path)?;
-    Some((machine(registration), path))
-}
-
-fn image_claim(registration: &MountRegistration) -> Option<(Machine, WindowsPath, u32)> {
-    let path = recorded_path(&registration.image_file_path)?;
-    let index = *registration.image_index.present()?;
-    Some((machine(registration), path, index))
-}
-
-fn recorded_path(path: &Observation<WideString>) -> Option<WindowsPath> {
-    let path = path.present().filter(|path| !path.is_empty())?;
-    Some(WindowsPath::parse(path))
-}
-
-fn machine(registration: &MountRegistration) -> Machine {
-    let key = registration.registry_key.to_upcase();
-    let name = last_level(&key).as_units().len();
-    key.as_units()[..key.as_units().len() - name].to_vec()
-}
-
-/// The name of a key, without the path to it.
-fn last_level(key: &WideString) -> WideString {
-    let units = key.as_units();
-    let start = units
-        .iter()
-        .rposition(|&unit| unit == u16::from(b'\\'))
-        .map_or(0, |at| at + 1);
-    WideString::from_units(units[start..].to_vec())
 }

@@ -7,13 +7,13 @@ mod error;
 mod evidence;
 mod file_time;
 mod finding;
-mod hive_files;
 mod inspect;
 pub mod mount_point;
 mod next_step;
 mod observation;
 pub mod registry;
 mod report;
+mod rivals;
 #[cfg(feature = "cli")]
 mod schema;
 mod signature;
@@ -30,8 +30,8 @@ pub use finding::{Basis, Finding, FindingCode, Severity};
 pub use inspect::{InspectOptions, inspect, inspect_stream};
 pub use observation::{NotCaptured, Observation};
 pub use report::{
-    Capture, CaptureError, EvidenceKind, MountedImage, NextStep, OrphanedMount, OtherValue, Report,
-    Tool,
+    Capture, CaptureError, EvidenceKind, ImageDescription, MountedImage, NextStep, OrphanedMount,
+    OtherValue, Report, Tool,
 };
 pub use status::{DismMountMode, DismMountStatus, WimMountFlags};
 pub use wide_string::WideString;

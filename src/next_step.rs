@@ -54,16 +54,22 @@ pub(crate) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
                 "First check whether the image file already has the changes. Afterwards `dism /Cleanup-Mountpoints`.",
             )
         }
-        DismMountStatus::Invalid if evidence.image_file == Observation::Absent => step(
-            remount,
-            false,
-            "First bring the image file back to the same path and inspect again. Only if it is gone for good: `dism /Cleanup-Mountpoints`, which destroys uncommitted changes.",
-        ),
         DismMountStatus::Invalid if evidence.mount_directory == Observation::Absent => step(
             CLEANUP,
             true,
             "It removes what is left of the mount, and leaves alone what is mounted or can be remounted.",
         ),
+        DismMountStatus::Invalid
+            if has(FindingCode::ImageFileMissing)
+                && !has(FindingCode::MountDataMissing)
+                && !has(FindingCode::MountDataUnreadable) =>
+        {
+            step(
+                remount,
+                false,
+                "First bring the image file back to the same path and inspect again. Only if it is gone for good: `dism /Cleanup-Mountpoints`, which destroys uncommitted changes.",
+            )
+        }
         // Nothing that destroys changes is advised on a mere doubt.
         DismMountStatus::Invalid if verdict.possible_statuses.len() > 1 => step(
             LIST,

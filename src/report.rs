@@ -49,6 +49,8 @@ pub struct Capture {
     pub captured: Liveness,
     /// Which part of the evidence this is: an image of a WIM, a volume, a shadow copy, a host; null for the whole.
     pub part: Option<String>,
+    /// Whether mount directories and image files were looked for, besides the registry.
+    pub files_examined: bool,
     /// The mounted images, in the order in which they are recorded.
     pub mounted_images: Vec<MountedImage>,
     /// Mount directories that no registration names.
@@ -108,6 +110,8 @@ pub struct MountedImage {
     pub image_file_path: Option<WideString>,
     /// The image in that file, counted from 1, as recorded.
     pub image_index: Option<u32>,
+    /// What the image file says of that image; null where it could not be read.
+    pub image: Option<ImageDescription>,
     /// Whether it can be written to; null where that is not recorded.
     pub mount_mode: Option<DismMountMode>,
     /// The judgement.
@@ -124,6 +128,21 @@ pub struct MountedImage {
     pub findings: Vec<Finding>,
     /// What to do next; null where there is nothing to advise.
     pub next_step: Option<NextStep>,
+}
+
+/// What an image file says of one of its images. Each is null where it says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct ImageDescription {
+    /// The image's name.
+    pub name: Option<String>,
+    /// The edition of Windows, such as `Professional`.
+    pub edition: Option<String>,
+    /// The version of Windows, such as `10.0.22621.1`.
+    pub version: Option<String>,
+    /// The processor architecture, such as `amd64`.
+    pub architecture: Option<String>,
 }
 
 /// A value of a registration that is not known to belong there.
@@ -201,6 +220,7 @@ impl Capture {
             kind: None,
             captured: Liveness::Unknown,
             part: None,
+            files_examined: false,
             mounted_images: Vec::new(),
             orphaned_mounts: Vec::new(),
             recovery: None,

@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ColorChoice, CommandFactory, Parser, ValueEnum, ValueHint};
+use dism_mount_status::capture::{DriveName, Scope};
 use dism_mount_status::registry::CodePage;
 use dism_mount_status::{InspectOptions, Liveness};
+
+use crate::progress;
 
 /// Shown below the options by `--help`, and as a section of the manual page.
 pub(crate) const EXAMPLES: &str = "  On the Windows machine, then anywhere:
@@ -17,6 +20,10 @@ pub(crate) const EXAMPLES: &str = "  On the Windows machine, then anywhere:
 
   A hive from a disk; SOFTWARE.LOG1, SOFTWARE.LOG2 and SYSTEM beside it are used:
     dism-mount-status Windows/System32/config/SOFTWARE
+
+  A volume mounted with ntfs-3g, or a tree copied from one, with its mount directories and image files:
+    dism-mount-status /mnt/windows
+    dism-mount-status --find-orphans --drive D=/mnt/data /mnt/windows
 
   Straight from a query, in the code page of a German console:
     ssh admin@host reg query HKLM\\SOFTWARE\\Microsoft\\WIMMount /s |
@@ -60,7 +67,7 @@ pub(crate) struct Arguments {
     /// Registry exports (.reg files, the output of `reg query /s`) or SOFTWARE hives; - is standard input
     ///
     /// What a file is its content tells, never its name. Several are reported in the order given.
-    #[arg(value_name = "EVIDENCE", required_unless_present = "generate", value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "EVIDENCE", required_unless_present = "generate", value_hint = ValueHint::AnyPath)]
     pub(crate) evidence: Vec<PathBuf>,
 
     /// Whether the machine was running when the evidence was taken, where you know better than the evidence
@@ -78,6 +85,20 @@ pub(crate) struct Arguments {
     /// The machine's SYSTEM hive: its last shutdown and its filter driver [default: SYSTEM beside SOFTWARE]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Evidence")]
     system: Option<PathBuf>,
+
+    /// Where a drive or share of the captured machine lies here: C=DIR, '\\server\share=DIR'; repeatable
+    ///
+    /// Joins mount directories and image files to a registry export or a hive, and adds drives to a captured tree.
+    #[arg(long = "drive", value_name = "DRIVE=DIR", value_parser = drive, help_heading = "Evidence")]
+    drives: Vec<(DriveName, PathBuf)>,
+
+    /// Whether what is missing from the evidence was missing on the machine (complete), or need not have been (partial)
+    #[arg(long, value_name = "SCOPE", value_enum, help_heading = "Evidence")]
+    scope: Option<WholeOrPart>,
+
+    /// Also search the captured files for mount directories that no registration names
+    #[arg(long, help_heading = "Evidence")]
+    find_orphans: bool,
 
     /// How the result is written
     #[arg(
@@ -138,6 +159,15 @@ enum Captured {
     Stopped,
     /// Not known
     Unknown,
+}
+
+/// How much of the machine was captured.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WholeOrPart {
+    /// All files: what is not there was not on the machine
+    Complete,
+    /// Some: what is not there need not have been missing
+    Partial,
 }
 
 /// The output formats.
@@ -235,6 +265,10 @@ impl Arguments {
         options.code_page = self.code_page.unwrap_or_default();
         options.logs.clone_from(&self.logs);
         options.system.clone_from(&self.system);
+        options.drives.clone_from(&self.drives);
+        options.scope = self.scope.map(Scope::from);
+        options.find_orphans = self.find_orphans;
+        options.progress = (!self.quiet).then_some(progress::searched);
         options
     }
 }
@@ -247,6 +281,24 @@ impl From<Captured> for Liveness {
             Captured::Unknown => Liveness::Unknown,
         }
     }
+}
+
+impl From<WholeOrPart> for Scope {
+    fn from(scope: WholeOrPart) -> Self {
+        match scope {
+            WholeOrPart::Complete => Scope::Complete,
+            WholeOrPart::Partial => Scope::Partial,
+        }
+    }
+}
+
+/// Reads `DRIVE=DIR`. A share's name may hold an equals sign, a drive's folder too: the first one behind a name that is one parts.
+fn drive(text: &str) -> Result<(DriveName, PathBuf), String> {
+    let parted = text.match_indices('=').find_map(|(at, _)| {
+        let name = text[..at].parse().ok()?;
+        Some((name, PathBuf::from(&text[at + 1..])))
+    });
+    parted.ok_or_else(|| r"expected C=DIR or \\server\share=DIR".to_owned())
 }
 
 /// Whether evidence stands for standard input.

@@ -1,7 +1,7 @@
 //! The command line: takes evidence, prints what an inspection of it found.
 //!
 //! One file per concern: what is asked for in `arguments`, one file per output format, where the output goes in `output`,
-//! what is said beside it in `messages`, how it all ends in `exit`.
+//! what is said beside it in `messages`, how far it has come in `progress`, how it all ends in `exit`.
 
 mod arguments;
 mod dism;
@@ -12,6 +12,7 @@ mod layout;
 mod messages;
 mod output;
 mod powershell;
+mod progress;
 mod table;
 mod visible;
 
@@ -42,6 +43,7 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
         return Ok(Outcome::Clear);
     }
     let report = report(&arguments.evidence, &arguments.options());
+    progress::end();
     destination.write(|out| match arguments.format {
         Format::Table => table::write(&report, destination.layout(), out),
         Format::Dism => dism::write(&report, out),

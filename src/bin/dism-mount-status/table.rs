@@ -7,8 +7,9 @@ use anstyle::Style;
 use dism_mount_status::registry::ValueType;
 use dism_mount_status::registry::hive::Recovery;
 use dism_mount_status::{
-    Basis, Capture, DismMountMode, DismMountStatus, EvidenceKind, Finding, Liveness, MountedImage,
-    NextStep, OrphanedMount, OtherValue, Report, Severity, Warning, WarningCode, WideString,
+    Basis, Capture, DismMountMode, DismMountStatus, EvidenceKind, Finding, ImageDescription,
+    Liveness, MountedImage, NextStep, OrphanedMount, OtherValue, Report, Severity, Warning,
+    WarningCode, WideString,
 };
 
 use crate::layout::{BAD, COMMAND, DOUBTFUL, FAINT, GOOD, HEADING, Layout, MOST, left_out};
@@ -101,6 +102,9 @@ impl Table<'_> {
         let file = recorded(image.image_file_path.as_ref());
         self.field(&margin, "Image file", &file)?;
         self.field(&margin, "Image index", &index)?;
+        if let Some(description) = image.image.as_ref().and_then(image_description) {
+            self.field(&margin, "Image", &description)?;
+        }
         self.field(&margin, "Mode", mode)?;
         match image.mount_id {
             Some(id) => self.field(&margin, "Mount id", &id.to_string())?,
@@ -315,13 +319,27 @@ fn description(capture: &Capture) -> String {
             "Whether the machine was running is not known; `--captured` says it where you know."
         }
     };
-    let scope = match capture.kind {
-        Some(EvidenceKind::RegistryExport | EvidenceKind::Hive) => {
-            " Only the registry was examined, not the mount directories and image files."
-        }
-        _ => "",
+    let scope = match capture.files_examined {
+        true => "",
+        false => " Only the registry was examined, not the mount directories and image files.",
     };
     format!("{kind}. {machine}{scope}")
+}
+
+/// What the image file says of the image, on one line.
+fn image_description(image: &ImageDescription) -> Option<String> {
+    let parts = [
+        &image.name,
+        &image.edition,
+        &image.version,
+        &image.architecture,
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .flatten()
+        .map(|part| visible(part))
+        .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Whether mounts are registered elsewhere: that is told where the mounted images would stand.

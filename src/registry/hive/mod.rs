@@ -47,6 +47,17 @@ pub struct Hive<R> {
     warned: HashSet<(WarningCode, Position)>,
 }
 
+impl<R> Hive<R> {
+    /// How many bytes from a file's start tell whether it is a hive.
+    pub const START: usize = BASE_BLOCK_LEN as usize + 4;
+
+    /// Whether a file is a hive, by its first [`START`](Self::START) bytes: they begin with a base block, or, where that is
+    /// damaged, the first hive bin stands behind it.
+    pub fn is_hive(start: &[u8]) -> bool {
+        start.starts_with(b"regf") || start.get(BASE_BLOCK_LEN as usize..) == Some(b"hbin")
+    }
+}
+
 impl<R: Read + Seek> Hive<R> {
     /// Opens a hive without transaction logs.
     ///
