@@ -81,6 +81,8 @@ pub struct Registered {
     pub wim_path: String,
     pub image_index: u32,
     pub status: u32,
+    /// FILETIME ticks of the key.
+    pub registered_at: u64,
 }
 
 impl Registered {
@@ -91,12 +93,13 @@ impl Registered {
             wim_path: wim_path.to_owned(),
             image_index: 1,
             status: 2,
+            registered_at: 133_798_695_400_000_000,
         }
     }
 
     fn key(&self) -> Key {
         Key::new(format!("{{{}}}", self.mount_id))
-            .written(133_798_695_400_000_000)
+            .written(self.registered_at)
             .sz("WIM Path", &self.wim_path)
             .sz("Mount Path", &self.mount_path)
             .dword("Image Index", self.image_index)
