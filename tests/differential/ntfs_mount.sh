@@ -1,0 +1,179 @@
+#!/bin/bash
+# Judges mounts on an NTFS volume, made with mkntfs and mounted with ntfs-3g: named streams, reparse points, short names,
+# mixed case and a directory of 20,000 files, as they are on a volume that Windows left.
+#
+# usage: ntfs_mount.sh, as root, with /dev/fuse (apt-get install ntfs-3g python3)
+# Where that is not to be had it says so and is skipped; under CI=true that is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+skip() {
+    echo "skipped: $1"
+    [ "${CI:-}" = true ] && exit 1
+    exit 0
+}
+[ "$(id -u)" = 0 ] || skip "only root can mount"
+[ -e /dev/fuse ] || skip "there is no /dev/fuse"
+for program in mkntfs ntfs-3g python3; do
+    command -v "$program" >/dev/null || skip "$program is not installed"
+done
+
+cargo build --quiet --example captured_mounts
+work=$(mktemp -d)
+volume=$work/volume
+trap 'umount "$volume" 2>/dev/null || true; rm -rf "$work"' EXIT
+mkdir "$volume"
+truncate -s 256M "$work/image"
+mkntfs --quiet --fast --force --label WIN --partition-start 2048 --heads 16 --sectors-per-track 63 --sector-size 512 \
+    "$work/image" >/dev/null 2>&1
+mount_volume() { # how streams are shown
+    ntfs-3g -o "streams_interface=$1" "$work/image" "$volume" || skip "ntfs-3g cannot mount"
+}
+
+mount_volume xattr
+# There is no Users, Program Files, ProgramData: the volume is whole because it is mounted as such.
+mkdir -p "$volume/Windows/System32/config"
+cp fixtures/captures/three-mounts/tree/Windows/System32/config/SOFTWARE "$volume/Windows/System32/config/Software"
+python3 - "$volume" "$work/mounts.reg" <<'PYTHON'
+import os, struct, sys, uuid
+
+volume, export = sys.argv[1:]
+OWN, OTHER = uuid.UUID("e242237c-66ed-4958-b9ec-c49b07eaeeb5"), uuid.UUID("0b6cc4b5-ff0b-4eb8-9f53-7a36de5b6e4c")
+WIM, MOUNT_POINT, SYMLINK, WOF = 0x80000008, 0xA0000003, 0xA000000C, 0x80000017
+
+
+def at(path):
+    return os.path.join(volume, path)
+
+
+def empty(path):
+    open(at(path), "w").close()
+
+
+def stream(path, mount_id):
+    records = b""
+    for number, text in (1, "C:\\images\\install.wim"), (2, "C:\\mount"):
+        payload = (text + "\0").encode("utf-16-le")
+        records += struct.pack("<II", number, len(payload)) + payload + bytes(-len(payload) % 8)
+    data = struct.pack("<I", 0x28 + len(records)) + bytes(12) + mount_id.bytes_le + bytes(8) + records
+    os.setxattr(at(path), "user.$WIMMOUNTDATA", data)
+
+
+def reparse(path, tag, data):
+    os.setxattr(at(path), "system.ntfs_reparse_data", struct.pack("<IHH", tag, len(data), 0) + data)
+
+
+def junction(path, target):
+    os.mkdir(at(path))
+    substitute, shown = ("\\??\\" + target).encode("utf-16-le"), target.encode("utf-16-le")
+    spans = struct.pack("<HHHH", 0, len(substitute), len(substitute) + 2, len(shown))
+    reparse(path, MOUNT_POINT, spans + substitute + b"\0\0" + shown + b"\0\0")
+
+
+def relative_link(path, target):
+    empty(path)
+    name = target.encode("utf-16-le")
+    reparse(path, SYMLINK, struct.pack("<HHHHI", 0, len(name), 0, len(name), 1) + name)
+
+
+for path in ("Mount", "NoStream", "Replaced", "Leftover/deep", "Images", "Many", "SafeOS.Mount/sub", "монтаж 映像",
+             "a long name of a directory/mount"):
+    os.makedirs(at(path))
+wim = open("fixtures/wim/two-images.wim", "rb").read()
+for path in "Images/Install.wim", "Many/File 19999.wim":
+    with open(at(path), "wb") as file:
+        file.write(wim)
+for number in range(19999):
+    empty(f"Many/File {number:05}.txt")
+for path in "Mount", "монтаж 映像", "a long name of a directory/mount":
+    stream(path, OWN)
+for path in "Replaced", "Leftover/deep":
+    stream(path, OTHER)
+os.setxattr(at("a long name of a directory"), "system.ntfs_dos_name", b"ALONGN~1")
+junction("Junction", "C:\\MOUNT")
+junction("Away", "D:\\mount")
+junction("Loop", "C:\\loop")
+relative_link("Images/link.wim", "..\\many\\FILE 19999.WIM")
+empty("Images/wof.wim")
+reparse("Images/wof.wim", WOF, struct.pack("<IIII", 1, 2, 1, 0))
+for path, mount_id in ("SafeOS.Mount/one.dll", OTHER), ("SafeOS.Mount/sub/two.dll", OTHER), ("Mount/stub.dll", OWN):
+    empty(path)
+    reparse(path, WIM, mount_id.bytes_le + bytes(20))
+
+MOUNTS = [
+    ("C:\\mount", "C:\\IMAGES\\INSTALL.WIM"),
+    ("c:/nostream", "C:\\many\\FILE 19999.WIM"),
+    ("C:\\replaced", "C:\\images\\link.wim"),
+    ("C:\\gone", "C:\\images\\gone.wim"),
+    ("C:\\junction", "C:\\images\\wof.wim"),
+    ("C:\\away", "D:\\x.wim"),
+    ("C:\\loop", "C:\\images"),
+    ("C:\\alongn~1\\MOUNT", "C:\\NOSUCH~1\\x.wim"),
+    ("\\\\?\\C:\\МОНТАЖ 映像\\", "C:\\Many\\x\\y.wim"),
+    ("C:\\toolong", "C:\\many\\file 00000.TXT"),
+]
+with open(export, "w", encoding="utf-8") as reg:
+    reg.write("Windows Registry Editor Version 5.00\n")
+    for number, paths in enumerate(MOUNTS):
+        mount, image = (path.replace("\\", "\\\\") for path in paths)
+        key = f"HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\WIMMount\\Mounted Images\\{{{uuid.UUID(int=number)}}}"
+        reg.write(f'\n[{key}]\n"WIM Path"="{image}"\n"Mount Path"="{mount}"\n"Image Index"=dword:1\n"Status"=dword:2\n')
+PYTHON
+umount "$volume"
+# The attribute is limited to 64 KiB, a stream is not.
+mount_volume windows
+mkdir "$volume/TooLong"
+head -c 70000 /dev/zero >"$volume/TooLong:\$WIMMOUNTDATA"
+umount "$volume"
+
+failed=0
+expect() { # name of the run, expected lines; the lines found come on standard input
+    if diff <(printf '%s\n' "$2") -; then
+        echo "as expected: $1"
+    else
+        echo "NOT as expected: $1"
+        failed=1
+    fi
+}
+judge() { # arguments of the program; one short line for each line of its output
+    target/debug/examples/captured_mounts "$@" | python3 -c '
+import json, sys
+short = lambda text: (text or "-").split(": ")[0] if "unreadable" in (text or "-") else text or "-"
+for line in map(json.loads, sys.stdin):
+    if "mount_path" in line:
+        data = short(line["mount_data"]), (line["mount_data_id"] or "-")[:8]
+        print(line["mount_path"], short(line["mount_directory"]), *data, short(line["image_file"]), line["images"] or "-", sep=" | ")
+    elif "orphaned_mount" in line:
+        print("orphan", line["orphaned_mount"], short(line["mount_data"]), (line["mount_id"] or "-")[:8], sep=" | ")
+    elif "warning" in line:
+        print("warning", line["warning"]["code"])'
+}
+
+# Mount path, directory, stream, its mount, image file, its images.
+with_streams='C:\mount | present | present | e242237c | present | 2
+c:/nostream | present | absent | - | present | 2
+C:\replaced | present | present | 0b6cc4b5 | present | 2
+C:\gone | absent | - | - | absent | -
+C:\junction | present | present | e242237c | unreadable | -
+C:\away | not captured: Volume | - | - | not captured: Volume | -
+C:\loop | unreadable | - | - | unreadable | -
+C:\alongn~1\MOUNT | present | present | e242237c | absent | -
+\\?\C:\МОНТАЖ 映像\ | present | present | e242237c | absent | -
+C:\toolong | present | unreadable | - | present | -'
+orphans='orphan | C:\Leftover\deep | present | 0b6cc4b5
+orphan | C:\SafeOS.Mount | absent | 0b6cc4b5'
+without_streams=$(awk -F ' \\| ' -v OFS=' | ' '$2 == "present" { $3 = "not captured: Streams"; $4 = "-" } { print }' <<<"$with_streams")
+
+mount_volume xattr
+judge --find-orphans "$work/mounts.reg" "$volume" | expect "streams as attributes" "$with_streams
+$orphans"
+judge "$volume" | expect "the hive on the volume itself" 'C:\Program Files\mount | absent | - | - | not captured: Volume | -
+C:\Users\me\mount | absent | - | - | present | 2
+C:\mount | present | present | e242237c | present | 2'
+umount "$volume"
+mount_volume windows
+judge "$work/mounts.reg" "$volume" | expect "streams as files" "$with_streams"
+umount "$volume"
+mount_volume none
+judge "$work/mounts.reg" "$volume" | expect "no streams" "$without_streams"
+exit "$failed"
