@@ -1,4 +1,36 @@
-//! Offline inspector for DISM mount state.
+//! Offline inspector for DISM mount state: which images a captured Windows had mounted for servicing, and whether each is
+//! [Ok](DismMountStatus::Ok), [NeedsRemount](DismMountStatus::NeedsRemount) or [Invalid](DismMountStatus::Invalid), with the reasons.
+//!
+//! # Getting started
+//!
+//! 1. [`inspect`] takes a path to evidence (a registry export, a hive, a captured tree) and [`InspectOptions`], and gives a [`Report`].
+//!    [`inspect_stream`] takes standard input or anything else that is read once.
+//! 2. A report has [`Capture`]s, and these have [`MountedImage`]s: the status of each, the statuses that the evidence leaves possible, the
+//!    [`Finding`]s that explain them, each with the [`Basis`] it rests on, and the [`NextStep`].
+//! 3. Whoever has evidence of another kind fills an [`Evidence`] and calls [`derive()`], the judgement itself.
+//!
+//! ```
+//! # fn main() -> Result<(), dism_mount_status::Error> {
+//! let report = dism_mount_status::inspect("fixtures/registry/one-mounted.reg", &Default::default())?;
+//! for image in report.mounted_images() {
+//!     println!("{}: {:?}", image.mount_status, image.mount_path);
+//!     image.findings.iter().for_each(|finding| println!("  {}", finding.message));
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # The layers
+//!
+//! Data flows one way, and nothing knows what is above it: [`capture`] says where a captured machine's files lie; the readers
+//! [`registry`], [`mount_point`] and [`wim`] turn bytes into facts and [`Warnings`]; [`Evidence`] holds the facts of one mount, each an
+//! [`Observation`] that keeps absent, not captured and unreadable apart; [`derive()`] judges; [`Report`] is the result.
+//!
+//! Readers take bytes, `Read`, or `Read + Seek`. They open no file and judge nothing. Damaged and hostile input gives errors and warnings with
+//! the place, what was expected and what was found; it does not panic, hang, or take memory by its own word.
+//!
+//! # Features
+//!
+//! None is on by default. `cli` builds the command line, and has no effect on the library but JSON Schema for its reports.
 
 mod binary;
 pub mod capture;
@@ -36,3 +68,8 @@ pub use report::{
 pub use status::{DismMountMode, DismMountStatus, WimMountFlags};
 pub use wide_string::WideString;
 pub use windows_path::{PathComponent, PathRoot, WindowsPath};
+
+/// The examples of the README hold.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
