@@ -341,6 +341,10 @@ impl Judgement {
                 Code::VolumeNotCaptured,
                 "lies on a volume or share that is not in the capture",
             ),
+            NotCaptured::UnresolvedPath => (
+                code,
+                "has a path that is relative, or a short name in it (PROGRA~1) that the capture does not keep",
+            ),
             NotCaptured::Path | NotCaptured::Streams => {
                 (code, "is not in the capture, which is partial")
             }

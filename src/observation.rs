@@ -27,6 +27,9 @@ pub enum NotCaptured {
     Path,
     /// The capture keeps files, but not their streams.
     Streams,
+    /// Which place the path means cannot be told: it is relative, or has a short name in it (`PROGRA~1`) that the
+    /// capture does not keep.
+    UnresolvedPath,
 }
 
 impl<T> Observation<T> {

@@ -137,6 +137,18 @@ impl Drives {
         }
     }
 
+    /// The folder of the volume on which a path lies.
+    fn volume_of(&self, path: &WindowsPath) -> Result<&VolumeFolder, Obstacle> {
+        if self.volumes.is_empty() {
+            return Err(Obstacle::NotCaptured(NotCaptured::KindOfEvidence));
+        }
+        let Some(name) = DriveName::of(path) else {
+            return Err(Obstacle::NotCaptured(NotCaptured::UnresolvedPath));
+        };
+        let volume = self.volume(&name);
+        volume.ok_or(Obstacle::NotCaptured(NotCaptured::Volume))
+    }
+
     /// The Windows path of something in a drive's folder.
     pub(super) fn windows_path(name: &DriveName, volume: &VolumeFolder, path: &Path) -> WideString {
         let mut units = name
@@ -200,7 +212,9 @@ impl<'a> Route<'a> {
             let path = match self.volume.child(&self.directory, &name.0)? {
                 Child::Found(path) => path,
                 Child::Missing => return Err(self.missing()),
-                Child::ShortName => return Err(Obstacle::NotCaptured(NotCaptured::Path)),
+                Child::ShortName => {
+                    return Err(Obstacle::NotCaptured(NotCaptured::UnresolvedPath));
+                }
             };
             let metadata = metadata(&path)?;
             if metadata.is_symlink() {
@@ -292,21 +306,6 @@ impl<'a> Route<'a> {
             Scope::Partial if is_parent_captured => Obstacle::Absent,
             Scope::Partial => Obstacle::NotCaptured(NotCaptured::Path),
         }
-    }
-}
-
-impl Drives {
-    /// The folder of the volume on which a path lies.
-    fn volume_of(&self, path: &WindowsPath) -> Result<&VolumeFolder, Obstacle> {
-        if self.volumes.is_empty() {
-            return Err(Obstacle::NotCaptured(NotCaptured::KindOfEvidence));
-        }
-        let Some(name) = DriveName::of(path) else {
-            // Which directory was current is not known.
-            return Err(Obstacle::NotCaptured(NotCaptured::Path));
-        };
-        let volume = self.volume(&name);
-        volume.ok_or(Obstacle::NotCaptured(NotCaptured::Volume))
     }
 }
 

@@ -78,6 +78,21 @@ pub(crate) fn has_attribute(directory: &Path) -> io::Result<bool> {
     Ok(streams.any(|stream| names.iter().any(|name| name == stream)))
 }
 
+/// Whether ntfs-3g shows streams as files, which it does not list.
+pub(crate) fn has_hidden_files(directory: &Path) -> bool {
+    extended_attribute::get(directory, NTFS_3G_STREAMS_LIST).is_ok()
+        && has_ntfs_attributes(directory)
+}
+
+/// The file as which ntfs-3g shows the stream of a directory.
+pub(crate) fn hidden_file(directory: &Path) -> Option<PathBuf> {
+    let mut name = directory.file_name()?.to_owned();
+    name.push(":");
+    name.push(MOUNT_DATA);
+    let file = directory.with_file_name(name);
+    file.symlink_metadata().is_ok().then_some(file)
+}
+
 /// Reads the stream of a directory, which need not be there itself, from a file in its parent directory that is named
 /// after both.
 pub(crate) fn read_file_beside(
@@ -138,7 +153,7 @@ fn bounded(stream: Vec<u8>) -> Result<Vec<u8>, Error> {
 fn shows_streams(volume: &VolumeFolder, directory: &Path) -> bool {
     let is_answered = |name| extended_attribute::get(directory, name).is_ok();
     let is_ntfs_3g = has_ntfs_attributes(directory) && is_answered(NTFS_3G_ATTRIBUTE);
-    is_ntfs_3g || is_answered(NTFS_3G_STREAMS_LIST) && has_ntfs_attributes(directory) || {
+    is_ntfs_3g || has_hidden_files(directory) || {
         let mut ancestors = directory
             .ancestors()
             .take_while(|ancestor| ancestor.starts_with(volume.root()));

@@ -101,6 +101,8 @@ struct Search<'a> {
     volume: &'a VolumeFolder,
     /// Whether the file system has attributes in which a stream could be.
     has_attributes: bool,
+    /// Whether it shows streams as files that no listing has.
+    has_hidden_files: bool,
     /// Whether it shows reparse points as links that tell their data.
     has_reparse_data: bool,
     /// What carries the streams of mount directories, by the directory.
@@ -120,6 +122,7 @@ impl<'a> Search<'a> {
         Search {
             volume,
             has_attributes: !matches!(attribute, Err(error) if error.kind() == io::ErrorKind::Unsupported),
+            has_hidden_files: named_stream::has_hidden_files(volume.root()),
             has_reparse_data: has_ntfs_attributes(volume.root()),
             streams: BTreeMap::new(),
             stubs: BTreeMap::new(),
@@ -132,6 +135,12 @@ impl<'a> Search<'a> {
             if self.has_attributes && named_stream::has_attribute(entry.path()).unwrap_or(false) {
                 let directory = entry.path().to_owned();
                 self.streams.insert(directory, Carrier::Attribute);
+            } else if self.has_hidden_files
+                && entry.depth() > 0
+                && let Some(file) = named_stream::hidden_file(entry.path())
+            {
+                let directory = entry.path().to_owned();
+                self.streams.insert(directory, Carrier::File(file));
             }
         } else if kind.is_file() {
             if let Some(directory) = named_stream::directory_of_file(entry.path()) {

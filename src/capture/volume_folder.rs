@@ -112,7 +112,11 @@ impl VolumeFolder {
 
     /// Whether the folder is a mounted NTFS volume, and not a copy of its files.
     fn is_mounted(&self) -> bool {
-        is_mount_point(&self.root) && has_ntfs_attributes(&self.root)
+        let is_ntfs = matches!(
+            extended_attribute::get(&self.root, NTFS_ATTRIB),
+            Ok(Some(_))
+        );
+        is_ntfs && is_mount_point(&self.root)
     }
 
     fn listing(&self, directory: &Path) -> Result<Rc<Listing>, Error> {
@@ -187,8 +191,9 @@ fn is_mount_point(_folder: &Path) -> bool {
     false
 }
 
-/// An attribute of every file that ntfs-3g answers to, and no other file system: the kernel's ntfs3 has
-/// `system.ntfs_attrib` too, but neither streams nor reparse data.
+/// An attribute of every file on NTFS, for ntfs-3g and for the kernel's ntfs3 alike.
+const NTFS_ATTRIB: &str = "system.ntfs_attrib";
+/// An attribute of every file that only ntfs-3g answers to: ntfs3 shows neither streams nor reparse data.
 const NTFS_TIMES: &str = "system.ntfs_times";
 
 /// Whether a file is shown by ntfs-3g, which answers to attributes by name that it does not list.

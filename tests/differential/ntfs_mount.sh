@@ -172,7 +172,8 @@ C:\Users\me\mount | absent | - | - | present | 2
 C:\mount | present | present | e242237c | present | 2'
 umount "$volume"
 mount_volume windows
-judge "$work/mounts.reg" "$volume" | expect "streams as files" "$with_streams"
+judge --find-orphans "$work/mounts.reg" "$volume" | expect "streams as files" "$with_streams
+$orphans"
 umount "$volume"
 mount_volume none
 judge "$work/mounts.reg" "$volume" | expect "no streams" "$without_streams"
