@@ -1,49 +1,98 @@
-//! Prints every key and value of a registry export as JSON lines, in the order in which they are recorded:
+//! Prints every key and value of a registry export or a hive as JSON lines, in the order in which they are recorded:
 //!
 //! `{"key","last_written","name","type","data_hex"}`; `name` is null and there is no type for the key itself, and `""` for its
 //! default value. The type is the registry's number, the data is as the registry stores it. A deletion in a `.reg` file is the
-//! same line with `"deleted": true`. Warnings go to standard error.
+//! same line with `"deleted": true`. Warnings, values whose data cannot be read, and what became of a hive's transaction
+//! logs go to standard error.
 //!
-//! `cargo run --example registry_dump -- EXPORT [CODE PAGE]`; `-` is standard input.
+//! `cargo run --example registry_dump -- [--code-page NAME] [--log FILE]... EVIDENCE`
+//!
+//! EVIDENCE is a file, or `-` for standard input; its content tells what it is. The code page is that of `REGEDIT4` files and of
+//! `reg query` text. Without `--log`, a hive takes the logs that lie beside it.
 
 use std::error::Error;
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use dism_mount_status::registry::{CodePage, RegistryEntry, RegistryExport, RegistryKey};
+use dism_mount_status::registry::hive::{Hive, WalkedKey};
+use dism_mount_status::registry::{
+    CodePage, RegistryEntry, RegistryExport, RegistryKey, RegistryValue,
+};
 use dism_mount_status::{FileTime, Position, WideString};
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct Entry<'a> {
-    key: &'a WideString,
-    last_written: Option<FileTime>,
-    name: Option<&'a WideString>,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    value_type: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data_hex: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    deleted: bool,
-}
+const USAGE: &str = "usage: registry_dump [--code-page NAME] [--log FILE]... EVIDENCE";
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("which registry export?")?;
-    let code_page = arguments
-        .next()
-        .map_or(Ok(CodePage::default()), |name| name.parse())?;
-    let source: Box<dyn Read> = match path.as_str() {
-        "-" => Box::new(io::stdin().lock()),
-        path => Box::new(File::open(path)?),
-    };
-    match dump(source, code_page, &mut BufWriter::new(io::stdout().lock())) {
-        Err(error) if is_closed_pipe(error.as_ref()) => Ok(()),
-        result => result,
+fn main() -> ExitCode {
+    match run() {
+        Err(error) if !is_closed_pipe(error.as_ref()) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 
-fn dump(
+fn run() -> Result<(), Box<dyn Error>> {
+    let (mut code_page, mut logs, mut evidence) = (CodePage::default(), Vec::new(), None);
+    let mut arguments = std::env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str() {
+            Some("--code-page") => {
+                let name = arguments.next().ok_or(USAGE)?;
+                code_page = name.to_string_lossy().parse()?;
+            }
+            Some("--log") => logs.push(PathBuf::from(arguments.next().ok_or(USAGE)?)),
+            _ if evidence.is_none() => evidence = Some(PathBuf::from(argument)),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    let evidence = evidence.ok_or(USAGE)?;
+    let is_stdin = evidence == Path::new("-");
+    let mut source: Box<dyn Read> = match is_stdin {
+        true => Box::new(io::stdin().lock()),
+        false => Box::new(File::open(&evidence)?),
+    };
+    let mut bytes = Vec::new();
+    source.by_ref().take(4100).read_to_end(&mut bytes)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    if bytes.starts_with(b"regf") || bytes.get(4096..) == Some(b"hbin") {
+        if logs.is_empty() && !is_stdin {
+            logs = logs_beside(&evidence)?;
+        }
+        source.read_to_end(&mut bytes)?;
+        dump_hive(bytes, &logs, &mut out)?;
+    } else {
+        dump_export(Cursor::new(bytes).chain(source), code_page, &mut out)?;
+    }
+    Ok(out.flush()?)
+}
+
+fn dump_hive(hive: Vec<u8>, logs: &[PathBuf], out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let logs = logs.iter().map(|log| {
+        let bytes = fs::read(log).map_err(|error| format!("{}: {error}", log.display()))?;
+        Ok((log.display().to_string(), Cursor::new(bytes)))
+    });
+    let logs = logs.collect::<Result<_, String>>()?;
+    let mut hive = Hive::open_with_logs(Cursor::new(hive), logs)?;
+    for log in &hive.recovery().logs {
+        eprintln!("log: {log:?}");
+    }
+    for WalkedKey { key, values } in hive.walk()? {
+        Line::of(&key).write(out)?;
+        for value in &values {
+            Line::of(&key).value(value).write(out)?;
+        }
+    }
+    for warning in hive.warnings().as_slice() {
+        eprintln!("warning: {warning}");
+    }
+    Ok(())
+}
+
+fn dump_export(
     source: impl Read,
     code_page: CodePage,
     out: &mut impl Write,
@@ -58,51 +107,99 @@ fn dump(
         if let RegistryEntry::Key(key) = &entry {
             current = key.clone();
         }
-        let mut line = Entry {
-            key: &current.path,
-            last_written: current.last_written,
-            name: None,
-            value_type: None,
-            data_hex: None,
-            deleted: false,
-        };
+        let line = Line::of(&current);
         match &entry {
-            RegistryEntry::Value(value) => {
-                line.name = Some(&value.name);
-                line.value_type = Some(value.value_type.0);
-                line.data_hex = Some(
-                    value
-                        .data
-                        .iter()
-                        .map(|byte| format!("{byte:02x}"))
-                        .collect(),
-                );
+            RegistryEntry::Value(value) => line.value(value),
+            RegistryEntry::ValueDeletion { name, .. } => Line {
+                name: Some(name),
+                deleted: true,
+                ..line
+            },
+            RegistryEntry::KeyDeletion { path, .. } => Line {
+                key: path,
+                last_written: None,
+                deleted: true,
+                ..line
+            },
+            RegistryEntry::UnreadableValue { name, error, .. } => {
+                eprintln!("warning: {}: {name}: {error}", current.path);
+                continue;
             }
-            RegistryEntry::KeyDeletion { path, .. } => {
-                line.key = path;
-                line.last_written = None;
-                line.deleted = true;
-            }
-            RegistryEntry::ValueDeletion { name, .. } => {
-                line.name = Some(name);
-                line.deleted = true;
-            }
-            _ => {}
+            _ => line,
         }
-        serde_json::to_writer(&mut *out, &line)?;
-        out.write_all(b"\n")?;
+        .write(out)?;
     }
-    out.flush()?;
     for warning in export.into_warnings().as_slice() {
         eprintln!("warning: {warning}");
     }
     Ok(())
 }
 
+/// The transaction logs in a hive's folder: its name and `.LOG`, `.LOG1` or `.LOG2`, in any letter case.
+fn logs_beside(hive: &Path) -> io::Result<Vec<PathBuf>> {
+    // Joined, so that a bare name has a folder too.
+    let hive = Path::new(".").join(hive);
+    let (Some(folder), Some(name)) = (hive.parent(), hive.file_name()) else {
+        return Ok(Vec::new());
+    };
+    let names = [".LOG", ".LOG1", ".LOG2"].map(|end| {
+        let mut log = name.to_owned();
+        log.push(end);
+        log
+    });
+    let mut logs = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let found = entry.file_name();
+        if names.iter().any(|name| found.eq_ignore_ascii_case(name)) {
+            logs.push(entry.path());
+        }
+    }
+    Ok(logs)
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    key: &'a WideString,
+    last_written: Option<FileTime>,
+    name: Option<&'a WideString>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    value_type: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_hex: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
+}
+
+impl<'a> Line<'a> {
+    fn of(key: &'a RegistryKey) -> Self {
+        Line {
+            key: &key.path,
+            last_written: key.last_written,
+            name: None,
+            value_type: None,
+            data_hex: None,
+            deleted: false,
+        }
+    }
+
+    fn value(self, value: &'a RegistryValue) -> Self {
+        let bytes = value.data.iter().map(|byte| format!("{byte:02x}"));
+        Line {
+            name: Some(&value.name),
+            value_type: Some(value.value_type.0),
+            data_hex: Some(bytes.collect()),
+            ..self
+        }
+    }
+
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        out.write_all(b"\n")
+    }
+}
+
 fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
     let io = error.downcast_ref::<io::Error>().map(io::Error::kind);
-    let json = error
-        .downcast_ref::<serde_json::Error>()
-        .and_then(|error| error.io_error_kind());
-    io.or(json) == Some(io::ErrorKind::BrokenPipe)
+    io == Some(io::ErrorKind::BrokenPipe)
 }

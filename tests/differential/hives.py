@@ -23,7 +23,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-DUMP = ROOT / "target/debug/examples/hive_lines"
+DUMP = ROOT / "target/debug/examples/registry_dump"
 EXPLAINED = HERE / "hives-differences.tsv"
 LEFT_OUT = 77
 
@@ -43,9 +43,9 @@ def rfc3339(ticks):
     return time.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0") + (f".{fraction}" if fraction else "") + "Z"
 
 
-def ours(hive, logs):
-    """The lines of the reader under test, and whether it could open the hive."""
-    run = subprocess.run([DUMP, hive, *logs], capture_output=True, timeout=60)
+def ours(hive):
+    """The lines of the reader under test, which takes the logs that lie beside a hive; and whether it could open the hive."""
+    run = subprocess.run([DUMP, hive], capture_output=True, timeout=60)
     lines = [json.loads(line) for line in run.stdout.decode().splitlines()]
     return [(e["key"], e["last_written"], e["name"], e.get("type"), e.get("data_hex")) for e in lines], run.returncode == 0
 
@@ -145,7 +145,7 @@ def main():
         print("MATERIAL is not set: nothing was compared")
         sys.exit(LEFT_OUT)
     folder = Path(os.environ["MATERIAL"]) / "hives"
-    subprocess.run(["cargo", "build", "--quiet", "--example", "hive_lines"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--quiet", "--example", "registry_dump"], cwd=ROOT, check=True)
     if Registry is None:
         print("python-registry is missing: compared with Windows' own recovery only")
         if os.environ.get("CI") == "true":
@@ -158,11 +158,11 @@ def main():
     failures, compared, lines, oracles, differing = [], 0, 0, 0, {}
     for hive, logs in hives(folder):
         name = str(hive.relative_to(folder))
-        mine, opened = ours(hive, logs)
+        mine, opened = ours(hive)
         for recovered in hive.parent.glob("RecoveredHive_*"):
             if logs:
                 oracles += 1
-                if ours(recovered, [])[0] != mine or not mine:
+                if ours(recovered)[0] != mine or not mine:
                     failures.append(f"{name}: not as {recovered.name}")
         if Registry is None:
             continue
