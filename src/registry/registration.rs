@@ -71,11 +71,12 @@ impl MountRegistry {
 /// is exported under the name by which it was loaded.
 #[derive(Debug, Default)]
 pub struct MountRegistryCollector {
-    /// By the key's path in upper case.
-    keys: BTreeMap<WideString, Key>,
-    /// The key to which the next values belong, by the same.
-    current: Option<WideString>,
-    next_order: u64,
+    /// The registrations in the order in which they are recorded; nothing in the place of one that was deleted.
+    keys: Vec<Option<Key>>,
+    /// Where they are in `keys`, by their path in upper case.
+    by_path: BTreeMap<WideString, usize>,
+    /// Where in `keys` that one is to which the next values belong.
+    current: Option<usize>,
     kept_bytes: usize,
     is_full: bool,
     has_mounted_images: bool,
@@ -86,7 +87,6 @@ pub struct MountRegistryCollector {
 
 #[derive(Debug)]
 struct Key {
-    order: u64,
     key: RegistryKey,
     values: Vec<Value>,
 }
@@ -141,11 +141,7 @@ impl MountRegistryCollector {
             }
             RegistryEntry::KeyDeletion { path, .. } => self.delete(&path.to_upcase()),
             RegistryEntry::ValueDeletion { name, .. } => {
-                if let Some(key) = self
-                    .current
-                    .as_ref()
-                    .and_then(|path| self.keys.get_mut(path))
-                {
+                if let Some(key) = self.current_key() {
                     key.values.retain(|value| !value.name.eq_ignore_case(&name));
                 }
             }
@@ -191,28 +187,28 @@ impl MountRegistryCollector {
         if !self.has_room_for(3 * key.path.as_units().len() * 2, key.position) {
             return;
         }
-        let order = self.next_order;
-        self.next_order += 1;
+        let next = self.keys.len();
+        let index = *self.by_path.entry(path).or_insert(next);
+        self.current = Some(index);
         // A key that is named again goes on: the last of its values win.
-        let kept = self.keys.entry(path.clone()).or_insert_with(|| Key {
-            order,
-            key: key.clone(),
-            values: Vec::new(),
-        });
-        kept.key.last_written = kept.key.last_written.max(key.last_written);
-        self.current = Some(path);
+        if let Some(kept) = self.current_key() {
+            kept.key.last_written = kept.key.last_written.max(key.last_written);
+        } else {
+            let values = Vec::new();
+            self.keys.push(Some(Key { key, values }));
+        }
+    }
+
+    fn current_key(&mut self) -> Option<&mut Key> {
+        self.keys.get_mut(self.current?)?.as_mut()
     }
 
     fn value(&mut self, value: Value, data_bytes: usize, position: Position) {
-        let Some(path) = &self.current else {
-            return;
-        };
         let bytes = 2 * value.name.as_units().len() + data_bytes;
-        let path = path.clone();
-        if !self.has_room_for(bytes, position) {
+        if self.current.is_none() || !self.has_room_for(bytes, position) {
             return;
         }
-        let Some(key) = self.keys.get_mut(&path) else {
+        let Some(key) = self.current_key() else {
             return;
         };
         let known = key
@@ -248,19 +244,20 @@ impl MountRegistryCollector {
     /// Forgets a key and all below it.
     fn delete(&mut self, path: &WideString) {
         self.current = None;
-        self.keys.remove(path);
         let mut below = path.as_units().to_vec();
         below.push(b'\\'.into());
         let first = WideString::from_units(below.clone());
         let gone: Vec<WideString> = self
-            .keys
+            .by_path
             .range(first..)
             .map(|(path, _)| path)
             .take_while(|path| path.as_units().starts_with(&below))
             .cloned()
             .collect();
-        for path in gone {
-            self.keys.remove(&path);
+        for path in gone.iter().chain([path]) {
+            if let Some(index) = self.by_path.remove(path) {
+                self.keys[index] = None;
+            }
         }
     }
 
@@ -279,14 +276,13 @@ impl MountRegistryCollector {
 
     /// What was collected, taking for absent what is not there.
     pub(super) fn into_registry(self) -> MountRegistry {
-        let mut keys: Vec<Key> = self.keys.into_values().collect();
-        keys.sort_by_key(|key| key.order);
+        let keys = self.keys.into_iter().flatten();
         MountRegistry {
             mounted_images: match self.has_mounted_images {
                 true => Observation::Present(()),
                 false => Observation::Absent,
             },
-            registrations: keys.into_iter().map(MountRegistration::from_key).collect(),
+            registrations: keys.map(MountRegistration::from_key).collect(),
             warnings: self.warnings,
         }
     }
