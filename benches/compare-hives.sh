@@ -1,5 +1,6 @@
 #!/bin/sh
-# Whole processes, from start to three mount registrations of a large SOFTWARE hive: this reader and its peers.
+# Whole processes on a large SOFTWARE hive: this program from start to the verdicts of three mounts, its peers from start to
+# the three registrations.
 #
 # usage: benches/compare-hives.sh [MEGABYTES...]        (default: 10 100 1000)
 #
@@ -9,8 +10,9 @@
 # logs: none of the peers does so by itself, when the logs lie beside the hive.
 set -eu
 cd "$(dirname "$0")/.."
-cargo build --quiet --release --example make_software_hive --example registrations
-ours=target/release/examples
+cargo build --quiet --release --example make_software_hive
+cargo build --quiet --release --features cli
+cargo build --quiet --release --manifest-path benches/peers/nt-hive/Cargo.toml || true
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 hive=$folder/SOFTWARE
@@ -58,9 +60,10 @@ measure() {
 
 [ $# -gt 0 ] || set -- 10 100 1000
 for megabytes in "$@"; do
-    "$ours/make_software_hive" "$hive" "$megabytes"
+    target/release/examples/make_software_hive "$hive" "$megabytes"
     echo "hive of $(stat -c %s "$hive") bytes"
-    measure this "both formats" "$ours/registrations" "$hive"
+    measure this "both formats" target/release/dism-mount-status --format json --fail-on never "$hive"
+    measure nt-hive none benches/peers/nt-hive/target/release/peer-nt-hive "$hive"
     measure hivexsh none hivexsh -f "$folder/hivexsh.txt" "$hive"
     measure python-registry "new format, when called for" python3 "$folder/peer-python-registry.py" "$hive"
     measure regipy "when called for" python3 "$folder/peer-regipy.py" "$hive"
