@@ -64,9 +64,10 @@ dism-mount-status [OPTIONS] <EVIDENCE>...
     after_long_help = format!("Examples:\n{EXAMPLES}\n\nExit codes:\n{EXIT_CODES}")
 )]
 pub(crate) struct Arguments {
-    /// Registry exports (.reg files, the output of `reg query /s`) or SOFTWARE hives; - is standard input
+    /// Registry exports, SOFTWARE hives or captured trees; - is standard input
     ///
-    /// What a file is its content tells, never its name. Several are reported in the order given.
+    /// Exports are .reg files and the output of `reg query /s`; a tree is a Windows volume that is mounted or copied. What a file is,
+    /// its content tells, never its name. Several are reported in the order given.
     #[arg(value_name = "EVIDENCE", required_unless_present = "generate", value_hint = ValueHint::AnyPath)]
     pub(crate) evidence: Vec<PathBuf>,
 

@@ -122,6 +122,11 @@ impl Table<'_> {
         for finding in &image.findings {
             self.finding(&margin, finding)?;
         }
+        if image.findings.is_empty() {
+            let why =
+                "the mount was completed, the machine was running, and nothing speaks against it";
+            self.paragraph(&format!("{margin}- "), why)?;
+        }
         match &image.next_step {
             Some(step) => self.next_step(&margin, step),
             None => Ok(()),
