@@ -41,7 +41,6 @@ mod file_time;
 mod finding;
 mod inspect;
 pub mod mount_point;
-mod next_step;
 mod observation;
 pub mod registry;
 mod report;

@@ -1,6 +1,6 @@
 //! What to do next with a mounted image, on the machine that was captured.
 
-use crate::derive::{Verdict, progress};
+use super::{Verdict, progress};
 use crate::evidence::Evidence;
 use crate::finding::FindingCode;
 use crate::observation::Observation;
@@ -12,7 +12,7 @@ const CLEANUP: &str = "dism /Cleanup-Mountpoints";
 const LIST: &str = "dism /Get-MountedImageInfo";
 
 /// The next step for a verdict.
-pub(crate) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
+pub(super) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
     let Some(directory) = evidence
         .registration
         .mount_path

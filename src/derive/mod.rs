@@ -18,32 +18,29 @@
 //! | `Status` 2, not known | MOUNTED | Ok or NeedsRemount | documented |
 //! | another `Status`, or a value missing | INVALID | Invalid, others possible | inferred |
 
+mod image_file;
+mod next_step;
+
 use std::collections::BTreeSet;
 
-use crate::evidence::{Evidence, ImageFile, Liveness, MountDirectory};
-use crate::file_time::FileTime;
+use crate::evidence::{Evidence, Liveness, MountDirectory};
 use crate::finding::{Basis, Finding, FindingCode as Code, Severity};
 use crate::mount_point::WimMountData;
-use crate::next_step;
 use crate::observation::{NotCaptured, Observation};
 use crate::registry::system_hive::FilterDriver;
 use crate::report::NextStep;
 use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
-use crate::wim::{Compression, Wim, WimFlags};
 use crate::windows_path::WindowsPath;
 
 /// The values of `Status` of which something is known.
-pub(crate) mod progress {
+mod progress {
     /// The image is being mounted.
-    pub(crate) const MOUNTING: u32 = 1;
+    pub(super) const MOUNTING: u32 = 1;
     /// The image is mounted.
-    pub(crate) const MOUNTED: u32 = 2;
+    pub(super) const MOUNTED: u32 = 2;
     /// The image is being unmounted, or is partly unmounted.
-    pub(crate) const UNMOUNTING: u32 = 3;
+    pub(super) const UNMOUNTING: u32 = 3;
 }
-
-/// File systems keep times as coarsely as two seconds.
-const TIME_TOLERANCE: u64 = 2 * FileTime::TICKS_PER_SECOND;
 
 /// The judgement of one mounted image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -220,116 +217,6 @@ impl Judgement {
                     format!("the registry says that the {what} is {registered}, the mount directory itself says {recorded}"),
                 );
             }
-        }
-    }
-
-    fn image_file(&mut self, evidence: &Evidence) {
-        let path = shown(&evidence.registration.image_file_path);
-        match &evidence.image_file {
-            Observation::Present(file) => self.image_file_contents(evidence, file, &path),
-            Observation::Absent => self.invalid(
-                WimMountFlags::NO_WIM,
-                Code::ImageFileMissing,
-                Basis::Inferred,
-                format!("the image file {path} is not there: if it lay on a volume that is detached, reattach the volume first"),
-            ),
-            Observation::NotCaptured(reason) => self.not_captured(
-                *reason,
-                Code::ImageFileNotCaptured,
-                &format!("the image file {path}"),
-            ),
-            Observation::Unreadable(error) => self.doubt(
-                Code::ImageFileUnreadable,
-                Basis::Inferred,
-                format!("the image file {path} could not be read: {error}"),
-            ),
-        }
-    }
-
-    fn image_file_contents(&mut self, evidence: &Evidence, file: &ImageFile, path: &str) {
-        if let (Some(modified), Some(registered)) =
-            (file.modified, evidence.registration.registered_at)
-            && modified.ticks() > registered.ticks().saturating_add(TIME_TOLERANCE)
-        {
-            self.find(
-                Code::ImageModifiedSinceMount,
-                Severity::Warning,
-                Basis::Inferred,
-                format!("{path} was written at {modified}, after the registration at {registered}: a remount may be refused (0xC1420124)"),
-            );
-        }
-        match &file.wim {
-            Ok(wim) => self.wim(evidence, wim, path),
-            Err(error) => self.doubt(
-                Code::ImageFileNotAWim,
-                Basis::Inferred,
-                format!("{path} is not a WIM that can be read: {error}"),
-            ),
-        }
-    }
-
-    /// What a remount will meet in the image file; DISM's status does not show it.
-    fn wim(&mut self, evidence: &Evidence, wim: &Wim, path: &str) {
-        let header = &wim.header;
-        if wim.is_truncated() {
-            let cut_off = wim.cut_off.join(", ");
-            self.doubt(
-                Code::ImageFileTruncated,
-                Basis::Inferred,
-                format!("{path} ends before its {cut_off}"),
-            );
-        }
-        if let Some(&index) = evidence.registration.image_index.present()
-            && index > header.image_count
-        {
-            let count = header.image_count;
-            self.find(
-                Code::ImageIndexOutOfRange,
-                Severity::Warning,
-                Basis::Documented,
-                format!(
-                    "the registration names image {index}, and {path} has {count} (0xC1510113)"
-                ),
-            );
-        }
-        if header.is_split() {
-            let (part, parts) = (header.part_number, header.total_parts);
-            self.find(
-                Code::ImageFileSplit,
-                Severity::Warning,
-                Basis::Documented,
-                format!(
-                    "{path} is part {part} of {parts}: split images cannot be mounted (0xC1420130)"
-                ),
-            );
-        }
-        if header.is_solid() || header.compression() == Compression::Lzms {
-            self.find(
-                Code::ImageCompressionNotMountable,
-                Severity::Warning,
-                Basis::Claimed,
-                format!(
-                    "{path} is compressed as ESD files are, which cannot be mounted (0xC142013C)"
-                ),
-            );
-        }
-        if header.flags.contains(WimFlags::WRITE_IN_PROGRESS) {
-            self.find(
-                Code::ImageWriteInProgress,
-                Severity::Warning,
-                Basis::Inferred,
-                format!("the header of {path} says that it is being written: a commit may have been interrupted"),
-            );
-        }
-        if header.flags.contains(WimFlags::READONLY) {
-            self.find(
-                Code::ImageFileReadOnly,
-                Severity::Note,
-                Basis::Inferred,
-                format!(
-                    "the header of {path} marks it read-only: changes cannot be committed to it"
-                ),
-            );
         }
     }
 
