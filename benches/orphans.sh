@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 files=${1:-500000}
-cargo build --quiet --release --example captured_mounts
+cargo build --quiet --release --features cli
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 
@@ -35,10 +35,10 @@ for _ in range(6):
 print(f"{min(times[1:]):.3f}")
 P
 }
-tool=target/release/examples/captured_mounts
-judged=$(seconds "$tool" "$tree")
+tool=(target/release/dism-mount-status --fail-on never)
+judged=$(seconds "${tool[@]}" "$tree")
 find=$(seconds find "$tree" -type d)
-search=$(seconds "$tool" --find-orphans "$tree")
+search=$(seconds "${tool[@]}" --find-orphans "$tree")
 echo "judging three registrations: $judged s"
 echo "find -type d:                $find s"
 echo "search for orphans:          $search s"

@@ -349,7 +349,7 @@ impl Judgement {
                 false => WimMountFlags::REMOUNTABLE,
             };
         }
-        if is_invalid && !self.may_be_invalid {
+        if self.is_invalid {
             return;
         }
         if restarted && let Some(shutdown) = evidence.last_shutdown.present() {

@@ -20,7 +20,7 @@ done
 [ "$(id -u)" = 0 ] || leave_out "only root can mount"
 [ -e /dev/fuse ] || leave_out "there is no /dev/fuse"
 
-cargo build --quiet --example captured_mounts
+cargo build --quiet --features cli
 work=$(mktemp -d)
 volume=$work/volume
 trap 'umount "$volume" 2>/dev/null || true; rm -rf "$work"' EXIT
@@ -118,7 +118,7 @@ with open(export, "w", encoding="utf-8") as reg:
     reg.write("Windows Registry Editor Version 5.00\n")
     for number, paths in enumerate(MOUNTS):
         mount, image = (path.replace("\\", "\\\\") for path in paths)
-        key = f"HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\WIMMount\\Mounted Images\\{{{uuid.UUID(int=number)}}}"
+        key = f"HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\WIMMount\\Mounted Images\\{{{uuid.UUID(int=number) if number else OWN}}}"
         reg.write(f'\n[{key}]\n"WIM Path"="{image}"\n"Mount Path"="{mount}"\n"Image Index"=dword:1\n"Status"=dword:2\n')
 PYTHON
 umount "$volume"
@@ -128,34 +128,48 @@ mkdir "$volume/TooLong"
 head -c 70000 /dev/zero >"$volume/TooLong:\$WIMMOUNTDATA"
 umount "$volume"
 
-judge() { # arguments of the program; one short line for each line of its output
-    target/debug/examples/captured_mounts "$@" | python3 -c '
+judge() { # arguments of the program; a line for each mounted image, each orphan, and each kind of warning
+    target/debug/dism-mount-status --fail-on never --format json "$@" | python3 -c '
 import json, sys
-short = lambda text: (text or "-").split(": ")[0] if "unreadable" in (text or "-") else text or "-"
-for line in map(json.loads, sys.stdin):
-    if "mount_path" in line:
-        data = short(line["mount_data"]), (line["mount_data_id"] or "-")[:8]
-        print(line["mount_path"], short(line["mount_directory"]), *data, short(line["image_file"]), line["images"] or "-", sep=" | ")
-    elif "orphaned_mount" in line:
-        print("orphan", line["orphaned_mount"], short(line["mount_data"]), (line["mount_id"] or "-")[:8], sep=" | ")
-    elif "warning" in line:
-        print("warning", line["warning"]["code"])'
+capture = json.load(sys.stdin)["captures"][0]
+for image in capture["mounted_images"]:
+    codes = [finding["code"] for finding in image["findings"]]
+    name = (image["image"] or {}).get("name")
+    print(image["mount_path"], image["mount_status"], " ".join(codes), name or "-", sep=" | ")
+for orphan in capture["orphaned_mounts"]:
+    print("orphan", orphan["mount_path"], orphan["mount_id"][:8], orphan["image_file_path"] or "-", sep=" | ")
+for code in sorted({warning["code"] for warning in capture["warnings"]}):
+    print("warning", code)
+if capture["error"]:
+    print("error", capture["error"]["message"])'
 }
 
-# Mount path, directory, stream, its mount, image file, its images.
-with_streams='C:\mount | present | present | e242237c | present | 2
-c:/nostream | present | absent | - | present | 2
-C:\replaced | present | present | 0b6cc4b5 | present | 2
-C:\gone | absent | - | - | absent | -
-C:\junction | present | present | e242237c | unreadable | -
-C:\away | not captured: Volume | - | - | not captured: Volume | -
-C:\loop | unreadable | - | - | unreadable | -
-C:\alongn~1\MOUNT | present | present | e242237c | absent | -
-\\?\C:\МОНТАЖ 映像\ | present | present | e242237c | absent | -
-C:\toolong | present | unreadable | - | present | -'
-orphans='orphan | C:\Leftover\deep | present | 0b6cc4b5
-orphan | C:\SafeOS.Mount | absent | 0b6cc4b5'
-without_streams=$(awk -F ' \\| ' -v OFS=' | ' '$2 == "present" { $3 = "not captured: Streams"; $4 = "-" } { print }' <<<"$with_streams")
+# Mount path, status, what was found, the image's name. Where the streams are shown all but the first directory hold another mount.
+with_streams='C:\mount | NeedsRemount | system-stopped | Windows 11 Pro
+c:/nostream | Invalid | mount-data-missing | Windows 11 Pro
+C:\replaced | Invalid | mount-directory-replaced | Windows 11 Pro
+C:\gone | Invalid | mount-directory-missing image-file-missing | -
+C:\junction | Invalid | mount-directory-replaced image-file-unreadable | -
+C:\away | NeedsRemount | volume-not-captured volume-not-captured system-stopped | -
+C:\loop | NeedsRemount | mount-directory-unreadable image-file-unreadable system-stopped | -
+C:\alongn~1\MOUNT | Invalid | mount-directory-replaced image-file-missing | -
+\\?\C:\МОНТАЖ 映像\ | Invalid | mount-directory-replaced image-file-missing | -
+C:\toolong | Invalid | mount-data-unreadable image-file-not-a-wim | -'
+orphans='orphan | C:\Leftover\deep | 0b6cc4b5 | C:\images\install.wim
+orphan | C:\SafeOS.Mount | 0b6cc4b5 | -'
+without_streams='C:\mount | NeedsRemount | streams-not-captured system-stopped | Windows 11 Pro
+c:/nostream | NeedsRemount | streams-not-captured system-stopped | Windows 11 Pro
+C:\replaced | NeedsRemount | streams-not-captured system-stopped | Windows 11 Pro
+C:\gone | Invalid | mount-directory-missing image-file-missing | -
+C:\junction | NeedsRemount | streams-not-captured image-file-unreadable system-stopped | -
+C:\away | NeedsRemount | volume-not-captured volume-not-captured system-stopped | -
+C:\loop | NeedsRemount | mount-directory-unreadable image-file-unreadable system-stopped | -
+C:\alongn~1\MOUNT | Invalid | streams-not-captured image-file-missing | -
+\\?\C:\МОНТАЖ 映像\ | Invalid | streams-not-captured image-file-missing | -
+C:\toolong | NeedsRemount | streams-not-captured image-file-not-a-wim system-stopped | -'
+
+# The registrations of a machine that was off, its files on the volume.
+joined=(--captured stopped --drive "C=$volume" "$work/mounts.reg")
 
 runs=0 failed=0
 expect() { # name of the run, expected lines, arguments of the program
@@ -172,16 +186,16 @@ expect() { # name of the run, expected lines, arguments of the program
 
 mount_volume xattr
 expect "streams as attributes" "$with_streams
-$orphans" --find-orphans "$work/mounts.reg" "$volume"
-expect "the hive on the volume itself" 'C:\Program Files\mount | absent | - | - | not captured: Volume | -
-C:\Users\me\mount | absent | - | - | present | 2
-C:\mount | present | present | e242237c | present | 2' "$volume"
+$orphans" "${joined[@]}" --find-orphans
+expect "the hive on the volume itself" 'C:\Program Files\mount | Invalid | mount-directory-missing volume-not-captured | -
+C:\Users\me\mount | Invalid | mount-directory-missing | Zweites Größe 映像 🪟
+C:\mount | NeedsRemount | system-stopped | Windows 11 Pro' "$volume"
 umount "$volume"
 mount_volume windows
 expect "streams as files" "$with_streams
-$orphans" --find-orphans "$work/mounts.reg" "$volume"
+$orphans" "${joined[@]}" --find-orphans
 umount "$volume"
 mount_volume none
-expect "no streams" "$without_streams" "$work/mounts.reg" "$volume"
+expect "no streams" "$without_streams" "${joined[@]}"
 echo "$runs captures judged, $failed not as expected"
 exit $((failed > 0))

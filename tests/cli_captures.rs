@@ -1,0 +1,126 @@
+//! Captured trees and joined drives, from the command line.
+#![cfg(feature = "cli")]
+
+#[path = "support/command_line.rs"]
+mod command_line;
+
+use std::path::Path;
+
+use command_line::run;
+use serde_json::Value;
+
+fn captures() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/captures"))
+}
+
+/// The only capture of the report.
+fn capture(arguments: &[&str]) -> Value {
+    let run = run(captures(), &[&["--format=json"], arguments].concat());
+    let mut report: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
+    report["captures"][0].take()
+}
+
+fn codes(capture: &Value) -> Vec<&str> {
+    let findings = capture["mounted_images"][0]["findings"].as_array().unwrap();
+    findings
+        .iter()
+        .map(|finding| finding["code"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn a_tree_is_taken_as_of_a_stopped_machine_unless_said_otherwise() {
+    let stopped = capture(&["needs-remount/tree"]);
+    assert_eq!(stopped["kind"], "directory");
+    assert_eq!(stopped["captured"], "stopped");
+    assert_eq!(stopped["mounted_images"][0]["mount_status"], "NeedsRemount");
+    assert_eq!(
+        stopped["mounted_images"][0]["image"]["architecture"],
+        "amd64"
+    );
+    assert_eq!(run(captures(), &["needs-remount/tree"]).code, 1);
+    let running = capture(&["--captured=running", "needs-remount/tree"]);
+    assert_eq!(running["mounted_images"][0]["mount_status"], "Ok");
+    assert_eq!(
+        run(captures(), &["--captured=running", "needs-remount/tree"]).code,
+        0
+    );
+}
+
+#[test]
+fn the_scope_says_what_a_missing_path_means() {
+    let partial = capture(&["--scope=partial", "paths-not-captured/tree"]);
+    assert_eq!(
+        codes(&partial),
+        [
+            "mount-path-not-captured",
+            "image-file-not-captured",
+            "system-stopped"
+        ]
+    );
+    let complete = capture(&["--scope=complete", "paths-not-captured/tree"]);
+    assert_eq!(
+        codes(&complete),
+        ["mount-directory-missing", "image-file-missing"]
+    );
+}
+
+#[test]
+fn a_drive_joins_files_to_a_hive() {
+    let hive = "needs-remount/tree/Windows/System32/config/SOFTWARE";
+    let alone = capture(&[hive]);
+    assert_eq!(
+        (&alone["kind"], &alone["files_examined"]),
+        (&"hive".into(), &false.into())
+    );
+    assert_eq!(codes(&alone), ["liveness-unknown"]);
+    let joined = capture(&[
+        "--drive=C=mount-data-missing/tree",
+        "--scope=complete",
+        hive,
+    ]);
+    assert_eq!(joined["files_examined"], true);
+    assert_eq!(codes(&joined), ["streams-not-captured", "liveness-unknown"]);
+    let elsewhere = capture(&["--drive=E=needs-remount/tree", hive]);
+    assert_eq!(
+        codes(&elsewhere),
+        [
+            "volume-not-captured",
+            "volume-not-captured",
+            "liveness-unknown"
+        ]
+    );
+}
+
+#[test]
+fn orphans_are_searched_only_when_asked_for() {
+    let quiet = capture(&["orphaned-mount/tree"]);
+    assert_eq!(quiet["orphaned_mounts"], Value::Array(Vec::new()));
+    let searched = capture(&["--find-orphans", "orphaned-mount/tree"]);
+    assert_eq!(searched["orphaned_mounts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_drive_that_is_none_is_wrong_usage() {
+    for drive in ["C", "CC=needs-remount", "=needs-remount"] {
+        assert_eq!(
+            run(captures(), &["--drive", drive, "needs-remount/tree"]).code,
+            2,
+            "{drive}"
+        );
+    }
+    let missing = run(captures(), &["--drive=D=not-there", "needs-remount/tree"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("not-there"), "{}", missing.stderr);
+}
+
+#[test]
+fn a_folder_without_a_windows_says_what_was_looked_for() {
+    let run = run(captures(), &["."]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("Windows/System32/config/SOFTWARE"),
+        "{}",
+        run.stderr
+    );
+}
