@@ -5,7 +5,8 @@
 # usage: benches/compare-exports.sh [MEGABYTES...]        (default: 200 1000)
 #
 # Needs python3, GNU time and ripgrep. The export is in the page cache. The three take turns, seven times, so that whatever else
-# the machine does falls on all of them; the times are medians.
+# the machine does falls on all of them. The figures are medians: the time from start to end, the time that processors were
+# busy (with a pipe, also for filling it), both in relation to ripgrep, and the peak of memory, in which a memory map shows.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --quiet --release --features cli
@@ -20,12 +21,11 @@ from_file() { "${timed[@]}" "${ours[@]}" "$export"; }
 from_pipe() { cat "$export" | "${timed[@]}" "${ours[@]}" -; }
 ripgrep() { "${timed[@]}" "${probe[@]}" "$export"; }
 
-# microseconds COMMAND: how long it takes
-microseconds() {
+# measure COMMAND: milliseconds that it took, and that processors were busy with it
+measure() {
     timed=()
-    local start=${EPOCHREALTIME/./}
-    "$1" >/dev/null
-    echo $((${EPOCHREALTIME/./} - start))
+    local TIMEFORMAT='%R %U %S'
+    { time "$1" >/dev/null; } 2>&1 | awk 'END { print $1 * 1000, ($2 + $3) * 1000 }'
 }
 
 # peak COMMAND: the most memory it had, in KiB
@@ -35,7 +35,8 @@ peak() {
     awk '/Maximum resident set size/ { print $NF }' "$folder/time"
 }
 
-median() { sort -n "$1" | awk '{ times[NR] = $1 } END { print times[int((NR + 1) / 2)] }'; }
+# median COLUMN COMMAND: of all its runs
+median() { awk -v column="$1" '{ print $column }' "$folder/$2" | sort -n | awk '{ times[NR] = $1 } END { print times[int((NR + 1) / 2)] }'; }
 
 [ $# -gt 0 ] || set -- 200 1000
 for megabytes in "$@"; do
@@ -47,15 +48,14 @@ for megabytes in "$@"; do
     for command in from_file from_pipe ripgrep; do : >"$folder/$command"; done
     for ((run = 0; run < runs; run++)); do
         for command in from_file from_pipe ripgrep; do
-            microseconds "$command" >>"$folder/$command"
+            measure "$command" >>"$folder/$command"
         done
     done
-    rival=$(median "$folder/ripgrep")
     bytes=$(stat -c %s "$export")
     echo "export of $bytes bytes"
-    printf '%-22s %12s %12s %18s %12s\n' '' median MB/s 'of ripgrep'"'"'s time' 'peak memory'
+    printf '%-12s %12s %12s %12s %12s %12s\n' '' time 'to ripgrep' processor 'to ripgrep' 'peak memory'
     for command in from_file from_pipe ripgrep; do
-        median "$folder/$command" | awk -v name="${command/_/ a }" -v bytes="$bytes" -v rival="$rival" -v peak="$(peak "$command")" \
-            '{ printf "%-22s %9.1f ms %12.0f %18.2f %8d KiB\n", name, $1 / 1000, bytes / $1, $1 / rival, peak }'
+        echo "$(median 1 "$command") $(median 1 ripgrep) $(median 2 "$command") $(median 2 ripgrep) $(peak "$command")" |
+            awk -v name="${command/_/ a }" '{ printf "%-12s %9d ms %12.2f %9d ms %12.2f %8d KiB\n", name, $1, $1 / $2, $3, $3 / $4, $5 }'
     done
 done

@@ -16,6 +16,7 @@ use std::io::{self, BufWriter, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use dism_mount_status::capture::HiveFiles;
 use dism_mount_status::registry::hive::{Hive, WalkedKey};
 use dism_mount_status::registry::{
     CodePage, RegistryEntry, RegistryExport, RegistryKey, RegistryValue,
@@ -56,11 +57,12 @@ fn run() -> Result<(), Box<dyn Error>> {
         false => Box::new(File::open(&evidence)?),
     };
     let mut bytes = Vec::new();
-    source.by_ref().take(4100).read_to_end(&mut bytes)?;
+    let start = Hive::<File>::START as u64;
+    source.by_ref().take(start).read_to_end(&mut bytes)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    if bytes.starts_with(b"regf") || bytes.get(4096..) == Some(b"hbin") {
+    if Hive::<File>::is_hive(&bytes) {
         if logs.is_empty() && !is_stdin {
-            logs = logs_beside(&evidence)?;
+            logs = HiveFiles::beside(&evidence).logs;
         }
         source.read_to_end(&mut bytes)?;
         dump_hive(bytes, &logs, &mut out)?;
@@ -133,29 +135,6 @@ fn dump_export(
         eprintln!("warning: {warning}");
     }
     Ok(())
-}
-
-/// The transaction logs in a hive's folder: its name and `.LOG`, `.LOG1` or `.LOG2`, in any letter case.
-fn logs_beside(hive: &Path) -> io::Result<Vec<PathBuf>> {
-    // Joined, so that a bare name has a folder too.
-    let hive = Path::new(".").join(hive);
-    let (Some(folder), Some(name)) = (hive.parent(), hive.file_name()) else {
-        return Ok(Vec::new());
-    };
-    let names = [".LOG", ".LOG1", ".LOG2"].map(|end| {
-        let mut log = name.to_owned();
-        log.push(end);
-        log
-    });
-    let mut logs = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let found = entry.file_name();
-        if names.iter().any(|name| found.eq_ignore_ascii_case(name)) {
-            logs.push(entry.path());
-        }
-    }
-    Ok(logs)
 }
 
 #[derive(Serialize)]
