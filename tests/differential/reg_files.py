@@ -70,7 +70,7 @@ def differing_counts(folder):
 
 def values(path, code_page):
     """Type and data of every value, by key and name; the key itself under the name None."""
-    lines, error = dump(path, *([code_page] if code_page.startswith("cp") else []))
+    lines, error = dump(path, *(["--code-page", code_page] if code_page.startswith("cp") else []))
     if error is not None:
         sys.exit(f"{path.name}: {error}")
     found = {}
