@@ -49,6 +49,7 @@ mod rivals;
 mod schema;
 mod signature;
 mod status;
+pub mod visible;
 mod wide_string;
 pub mod wim;
 mod windows_path;

@@ -562,14 +562,16 @@ proptest! {
     }
 
     #[test]
-    fn a_command_never_holds_what_a_shell_would_run(path in "\\PC{0,20}", status in 1u32..4) {
+    fn a_command_never_holds_what_a_shell_would_run(path in "\\PC{0,20}[:\\\\ ]?", status in 1u32..4) {
         let mut evidence = evidence([]);
         evidence.registration.mount_path = Present(path.as_str().into());
         evidence.registration.progress_value = Present(status);
         let command = derive(&evidence).next_step.unwrap().command;
+        let argument = command.split_once(" /MountDir:").map_or("", |(_, argument)| argument);
+        prop_assert!(argument.is_empty() || argument.starts_with('"') || argument.as_bytes()[1..].starts_with(b":\\"), "{command}");
         let quotes = command.matches('"').count();
         prop_assert!(quotes == 0 || quotes == 2, "{command}");
-        prop_assert!(!command.contains(['\n', '\r', '%', '`', '|', '<', '>']) && !command.contains("$("), "{command}");
+        prop_assert!(!command.contains(['\n', '\r', '%', '`', '|', '<', '>', '\u{201C}', '\u{201D}', '\u{201E}']) && !command.contains("$("), "{command}");
     }
 }
 

@@ -6,6 +6,7 @@ use crate::finding::FindingCode;
 use crate::observation::Observation;
 use crate::report::NextStep;
 use crate::status::{DismMountMode, DismMountStatus};
+use crate::visible::deceives;
 use crate::wide_string::WideString;
 
 const CLEANUP: &str = "dism /Cleanup-Mountpoints";
@@ -155,12 +156,9 @@ fn argument(path: &WideString) -> Option<String> {
     let path = path.to_utf8()?;
     // A question mark stands for a letter that a console's code page lacked; only the `\\?\` before a path holds one itself.
     let name = path.strip_prefix(r"\\?\").unwrap_or(&path);
-    let is_plain = |c: char| !c.is_control() && !"\"<>|*%`\u{2028}\u{2029}".contains(c);
-    let is_hidden = |c: char| matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
-    if name.contains('?')
-        || path.contains("$(")
-        || !path.chars().all(|c| is_plain(c) && !is_hidden(c))
-    {
+    // PowerShell takes typographic double quotes for the plain one.
+    let is_plain = |c: char| !"\"\u{201C}\u{201D}\u{201E}<>|*%`".contains(c) && !deceives(c);
+    if name.contains('?') || path.contains("$(") || !path.chars().all(is_plain) {
         return None;
     }
     let bare = path.trim_end_matches(['\\', '/']);
@@ -168,8 +166,8 @@ fn argument(path: &WideString) -> Option<String> {
         return None;
     }
     // `C:` alone would name the current directory of the drive.
-    Some(match bare.ends_with(':') {
-        true => format!(r"{bare}\"),
-        false => format!("\"{bare}\""),
+    Some(match bare.as_bytes() {
+        [letter, b':'] if letter.is_ascii_alphabetic() => format!(r"{bare}\"),
+        _ => format!("\"{bare}\""),
     })
 }

@@ -14,7 +14,6 @@ mod output;
 mod powershell;
 mod progress;
 mod table;
-mod visible;
 
 use std::io;
 use std::path::Path;

@@ -8,7 +8,7 @@ use dism_mount_status::Report;
 use crate::arguments::{Arguments, Format};
 use crate::layout::{MOST, left_out};
 use crate::output::Destination;
-use crate::visible::visible;
+use dism_mount_status::visible::visible;
 
 /// Says what the format leaves out: errors always, unless they were just seen in the table, and warnings.
 pub(crate) fn about(report: &Report, arguments: &Arguments, destination: &Destination) {

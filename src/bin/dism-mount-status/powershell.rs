@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use dism_mount_status::{DismMountMode, Report, WideString};
 
-use crate::visible::visible_wide;
+use dism_mount_status::visible::visible_wide;
 
 /// What stands for a value that the evidence does not hold.
 const UNKNOWN: &str = "Unknown";

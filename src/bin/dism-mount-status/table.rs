@@ -13,7 +13,7 @@ use dism_mount_status::{
 };
 
 use crate::layout::{BAD, COMMAND, DOUBTFUL, FAINT, GOOD, HEADING, Layout, MOST, left_out};
-use crate::visible::{visible, visible_wide};
+use dism_mount_status::visible::{visible, visible_wide};
 
 /// How many bytes of an unknown value are shown.
 const MOST_BYTES: usize = 64;
@@ -162,14 +162,8 @@ impl Table<'_> {
         let title = self.styled(FAINT, "> next:");
         self.line(&format!("{margin}{title}"))?;
         let margin = format!("{margin}  ");
-        let command = visible(&step.command);
-        let is_exact = command == step.command;
-        let command = self.styled(COMMAND, &command);
+        let command = self.styled(COMMAND, &visible(&step.command));
         self.line(&format!("{margin}{command}"))?;
-        if !is_exact {
-            let remark = "The path has characters that are not seen, shown here as \\u{...}: copy the command from `--format json`.";
-            self.paragraph(&margin, remark)?;
-        }
         if step.destroys_changes {
             let warning = self.styled(BAD, "This destroys changes that were not committed.");
             self.paragraph(&margin, &warning)?;

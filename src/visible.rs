@@ -1,18 +1,18 @@
 //! Text from evidence, made safe to look at.
 
-use dism_mount_status::WideString;
+use crate::wide_string::WideString;
 
 /// The text with everything that would hide, move or turn other text shown as its code point: `\u{202e}`.
 ///
 /// Evidence can hold terminal sequences, line breaks that forge further lines, and characters that make a path look like another.
-pub(crate) fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     text.chars().for_each(|c| push(&mut shown, c));
     shown
 }
 
 /// The same for text as Windows keeps it; lone surrogates are shown as they are: `\u{d800}`.
-pub(crate) fn visible_wide(text: &WideString) -> String {
+pub fn visible_wide(text: &WideString) -> String {
     let mut shown = String::with_capacity(text.as_units().len());
     for decoded in char::decode_utf16(text.as_units().iter().copied()) {
         match decoded {
@@ -34,7 +34,7 @@ fn push(shown: &mut String, c: char) {
 ///
 /// These are Unicode's categories Cc, Cf, Zl and Zp, the spaces of Zs but for U+0020 and the wide U+3000, variation
 /// selectors, the blank letters, and the noncharacters of the first plane.
-fn deceives(c: char) -> bool {
+pub(crate) fn deceives(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{A0}' | '\u{AD}' | '\u{34F}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}'
