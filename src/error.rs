@@ -114,8 +114,11 @@ impl Error {
         })
     }
 
-    /// The operating system could not deliver the bytes.
+    /// The operating system could not deliver the bytes, or a reader below that had an error of ours.
     pub(crate) fn io(error: &io::Error) -> Self {
+        if let Some(ours) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            return Self::clone(ours);
+        }
         Error::new(Kind::Io {
             kind: error.kind(),
             message: error.to_string(),
@@ -126,6 +129,16 @@ impl Error {
     #[must_use]
     pub(crate) fn at(mut self, position: Position) -> Self {
         self.0.position.get_or_insert(position);
+        self
+    }
+
+    /// Tells the place in a whole where it was known in a part that stands at `base`.
+    #[cfg(feature = "captured-wim")]
+    #[must_use]
+    pub(crate) fn moved_by(mut self, base: u64) -> Self {
+        if let Some(Position::Byte(byte)) = &mut self.0.position {
+            *byte = byte.saturating_add(base);
+        }
         self
     }
 
@@ -199,6 +212,15 @@ impl std::error::Error for Error {}
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Error::io(&error)
+    }
+}
+
+#[cfg(feature = "captured-wim")]
+impl From<Error> for io::Error {
+    /// For readers that are `Read` themselves: what reads from them has the error back as it was.
+    fn from(error: Error) -> Self {
+        let kind = error.io_error_kind().unwrap_or(io::ErrorKind::InvalidData);
+        io::Error::new(kind, error)
     }
 }
 
@@ -297,6 +319,12 @@ codes! {
         AnotherWindows = "another-windows",
         /// A file or directory of the capture that cannot be read.
         FileUnreadable = "file-unreadable",
+        /// A resource of a WIM whose data do not have their SHA-1.
+        ResourceDamaged = "resource-damaged",
+        /// An entry of a WIM's lookup table that cannot be used.
+        LookupTableMalformed = "lookup-table-malformed",
+        /// A directory of a captured image, or a part of it, that cannot be used.
+        ImageTreeMalformed = "image-tree-malformed",
     }
 }
 

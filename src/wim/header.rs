@@ -233,7 +233,7 @@ fn wim_header(bytes: &[u8]) -> IResult<&[u8], (u32, WimHeader)> {
 }
 
 /// `RESHDR_DISK_SHORT`: the highest byte of the first field holds the flags, the rest the size.
-fn resource_header(bytes: &[u8]) -> IResult<&[u8], ResourceHeader> {
+pub(super) fn resource_header(bytes: &[u8]) -> IResult<&[u8], ResourceHeader> {
     let (rest, (size_and_flags, offset, original_size)) = (le_u64, le_u64, le_u64).parse(bytes)?;
     let header = ResourceHeader {
         size: size_and_flags & 0x00FF_FFFF_FFFF_FFFF,

@@ -2,15 +2,40 @@
 //!
 //! [`Wim::open`] reads those two and nothing else, so that an image of many gigabytes is told in two reads.
 //! What a file is that is no WIM, [`ImageFormat`] tells.
+//!
+//! With the feature `captured-wim`, `CapturedWim` looks into a WIM: the tree of files of each image, their data,
+//! streams and reparse points.
 
+#[cfg(feature = "captured-wim")]
+mod captured_wim;
+#[cfg(feature = "captured-wim")]
+pub mod compression;
+#[cfg(feature = "captured-wim")]
+mod directory_entry;
 mod header;
 mod image_format;
+#[cfg(feature = "captured-wim")]
+mod lookup_table;
+#[cfg(feature = "captured-wim")]
+mod metadata;
+#[cfg(feature = "captured-wim")]
+mod resource;
 mod xml;
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+#[cfg(feature = "captured-wim")]
+pub use captured_wim::CapturedWim;
+#[cfg(feature = "captured-wim")]
+pub use directory_entry::{DirectoryEntry, FileAttributes, StreamEntry, StreamKind};
 pub use header::{Compression, ResourceHeader, WimFlags, WimHeader};
 pub use image_format::ImageFormat;
+#[cfg(feature = "captured-wim")]
+pub use lookup_table::{LookupEntry, LookupTable, Sha1Digest};
+#[cfg(feature = "captured-wim")]
+pub use metadata::{Entries, ImageMetadata, Walk};
+#[cfg(feature = "captured-wim")]
+pub use resource::{Resource, ResourceReader};
 pub use xml::{Architecture, ImageVersion, WimImage, WimXml};
 
 use self::header::XML_DATA_POSITION;

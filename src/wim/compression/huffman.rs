@@ -1,0 +1,123 @@
+//! Canonical Huffman codes: shorter codewords first, those of one length in the order of their symbols.
+
+use super::bit_stream::BitStream;
+use crate::error::Error;
+
+/// The longest codeword of any of the formats, in bits.
+const MAX_LENGTH: usize = 16;
+
+/// A code, ready for decoding.
+pub(super) struct HuffmanCode {
+    /// For every value of the next `table_bits` bits: symbol and length of the codeword they start with, packed as
+    /// `symbol << 5 | length`; 0 where the codeword is longer or unknown.
+    table: Vec<u16>,
+    table_bits: u32,
+    /// By length: the first codeword, how many there are, and where their symbols start in `symbols`.
+    lengths: [LengthClass; MAX_LENGTH + 1],
+    symbols: Vec<u16>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct LengthClass {
+    first_codeword: u32,
+    count: u32,
+    first_symbol: u32,
+}
+
+impl HuffmanCode {
+    /// Makes the code whose symbols have these codeword lengths, 0 for symbols that do not occur.
+    ///
+    /// A code may leave codewords unused, which is an error only where one of them is met. `None` when there are more
+    /// codewords of a length than can be. There must be at most 2048 symbols.
+    pub(super) fn new(symbol_lengths: &[u8], table_bits: u32) -> Option<HuffmanCode> {
+        let mut lengths = [LengthClass::default(); MAX_LENGTH + 1];
+        for &length in symbol_lengths.iter().filter(|&&length| length > 0) {
+            lengths.get_mut(usize::from(length))?.count += 1;
+        }
+        let mut codeword = 0;
+        let mut first_symbol = 0;
+        for (bits, length) in lengths.iter_mut().enumerate().skip(1) {
+            codeword <<= 1;
+            length.first_codeword = codeword;
+            length.first_symbol = first_symbol;
+            codeword += length.count;
+            first_symbol += length.count;
+            if codeword > 1 << bits {
+                return None;
+            }
+        }
+        let mut symbols = vec![0; first_symbol as usize];
+        let mut table = vec![0; 1 << table_bits];
+        let mut next = lengths;
+        for (symbol, &length) in (0..).zip(symbol_lengths) {
+            if length == 0 {
+                continue;
+            }
+            let class = &mut next[usize::from(length)];
+            symbols[class.first_symbol as usize] = symbol;
+            if let Some(free_bits) = table_bits.checked_sub(length.into()) {
+                let start = (class.first_codeword as usize) << free_bits;
+                table[start..start + (1 << free_bits)].fill(symbol << 5 | u16::from(length));
+            }
+            class.first_symbol += 1;
+            class.first_codeword += 1;
+        }
+        Some(HuffmanCode {
+            table,
+            table_bits,
+            lengths,
+            symbols,
+        })
+    }
+
+    /// Takes one symbol from a stream that has 16 bits ready.
+    #[inline]
+    pub(super) fn decode(&self, bits: &mut BitStream<'_>) -> Result<usize, Error> {
+        let entry = self.table[bits.peek(self.table_bits) as usize];
+        if entry == 0 {
+            return self.decode_long(bits);
+        }
+        bits.consume(u32::from(entry & 0x1F));
+        Ok((entry >> 5).into())
+    }
+
+    #[cold]
+    fn decode_long(&self, bits: &mut BitStream<'_>) -> Result<usize, Error> {
+        for length in self.table_bits + 1..=MAX_LENGTH as u32 {
+            let class = self.lengths[length as usize];
+            let above_first = bits.peek(length).wrapping_sub(class.first_codeword);
+            if above_first < class.count {
+                bits.consume(length);
+                return Ok(self.symbols[(class.first_symbol + above_first) as usize].into());
+            }
+        }
+        let found = format!("the bits {:016b}", bits.peek(16));
+        Err(bits.malformed("a codeword", found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codewords_are_numbered_by_length_and_symbol() {
+        // 00, 01, 10, 110, 1110; 1111 is unused.
+        let code = HuffmanCode::new(&[2, 0, 4, 2, 2, 3], 2).unwrap();
+        let mut bits = BitStream::new(&[0b1111_0000, 0b0001_1011, 0, 0b1110_0000], 0);
+        bits.refill();
+        let mut symbols = Vec::new();
+        while let Ok(symbol) = code.decode(&mut bits) {
+            symbols.push(symbol);
+        }
+        assert_eq!(symbols, [0, 3, 4]);
+    }
+
+    #[test]
+    fn a_code_with_more_codewords_than_fit_is_refused() {
+        assert!(HuffmanCode::new(&[1, 1, 1], 4).is_none());
+        assert!(HuffmanCode::new(&[1, 2, 2], 4).is_some());
+        assert!(HuffmanCode::new(&[17], 4).is_none());
+        assert!(HuffmanCode::new(&[], 4).is_some());
+    }
+}
