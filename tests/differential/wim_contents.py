@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Compares what we find inside WIM files with what wimlib-imagex finds.
+
+Usage: [MATERIAL=DIR] python3 tests/differential/wim_contents.py
+
+Makes WIMs with wimlib-imagex (Debian package wimtools) in XPRESS and LZX with several chunk sizes, uncompressed,
+pipable, split and as deltas, and takes all of $MATERIAL/wim, where MATERIAL is set. Where mkntfs and ntfscp (Debian
+package ntfs-3g) are there, named streams and short names come from an NTFS volume. Paths, attributes, times, short
+names, hard links and the hashes of all streams of `examples/wim_tree.rs` must equal `wimlib-imagex dir --detailed`;
+every stream, a reparse point's too, must be read with that hash. Files extracted by wimlib must have the same hash.
+Without wimlib-imagex the comparison is left out, which is a failure where CI=true.
+"""
+import calendar
+import hashlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NO_DATA = "0" * 40
+CHUNK_SIZES = {"XPRESS": [12, 13, 14, 15, 16], "LZX": [15, 16, 17, 18, 19, 20, 21]}
+# What wimlib refuses or reads wrongly because it is damaged, with what we owe.
+DAMAGED = {
+    "wimlib_cyclic.wim": "entries of a directory's own",
+    "wimlib_dotdot.wim": "a file's name",
+    "wimlib_duplicate_names.wim": "a name of its own",
+}
+CORRUPT = {"wimlib_corrupted_file_1.wim", "wimlib_corrupted_file_2.wim"}
+
+
+def wimlib(*arguments):
+    return subprocess.run(["wimlib-imagex", *map(str, arguments)], capture_output=True)
+
+
+def make(*arguments):
+    done = wimlib(*arguments)
+    if done.returncode != 0:
+        sys.exit(f"wimlib-imagex {arguments}: {done.stderr.decode(errors='replace')}")
+
+
+def make_tree(tree):
+    """Files whose sizes lie around those of chunks, text, noise, machine code with calls, links."""
+    chance = random.Random(5)
+    (tree / "sub" / "deeper").mkdir(parents=True)
+    (tree / "empty").write_bytes(b"")
+    (tree / "Größe 映像.txt").write_text("hello\n")
+    for size in (1, 4095, 4096, 4097, 32767, 32768, 32769, 65536, 65537, 3_000_001):
+        (tree / f"text-{size}").write_bytes((b"all work and no play %d\n" % size * (size // 20 + 1))[:size])
+    (tree / "sub" / "noise").write_bytes(chance.randbytes(300_000))
+    calls = b"".join(
+        b"\xe8" + chance.randrange(-50_000, 50_000).to_bytes(4, "little", signed=True) + chance.randbytes(chance.randrange(9))
+        for _ in range(40_000)
+    )
+    (tree / "sub" / "calls").write_bytes(calls)
+    (tree / "sub" / "program").write_bytes(Path(sys.executable).resolve().read_bytes()[:4_000_000])
+    (tree / "sub" / "deeper" / "mixed").write_bytes(chance.randbytes(70_000) + bytes(100_000) + calls[:50_000])
+    os.link(tree / "sub" / "calls", tree / "sub" / "calls again")
+    os.symlink("sub/noise", tree / "link")
+    os.symlink("/sub/deeper", tree / "absolute link")
+    for number in range(300):
+        (tree / "sub" / "deeper" / f"file {number}").write_text(f"{number}")
+
+
+def make_volume(folder):
+    """An NTFS volume with named streams, or None without the tools."""
+    if not (shutil.which("mkntfs") and shutil.which("ntfscp")):
+        return None
+    volume, stream = folder / "volume.ntfs", folder / "stream"
+    with volume.open("wb") as file:
+        file.truncate(16 << 20)
+    subprocess.run(["mkntfs", "-q", "-F", volume], check=True, capture_output=True)
+    stream.write_bytes(b"the file's own data " * 5000)
+    subprocess.run(["ntfscp", volume, stream, "a file with streams.txt"], check=True, capture_output=True)
+    for name, size in {"one": 100, "$WIMMOUNTDATA": 300, "large": 200_000}.items():
+        stream.write_bytes(random.Random(size).randbytes(size))
+        done = subprocess.run(["ntfscp", "-N", name, volume, stream, "a file with streams.txt"], capture_output=True)
+        if done.returncode != 0:
+            sys.exit(f"ntfscp: {done.stderr.decode()}")
+    return volume
+
+
+def make_wims(folder):
+    """WIMs, each with its further parts and the WIMs that a delta builds on."""
+    tree = folder / "tree"
+    make_tree(tree)
+    wims = []
+
+    def capture(name, *options, source=tree):
+        make("capture", source, folder / name, "Title", "--no-acls", *options)
+        wims.append([folder / name])
+        return folder / name
+
+    capture("none.wim", "--compress=none")
+    for compression, orders in CHUNK_SIZES.items():
+        for order in orders:
+            capture(f"{compression}-{order}.wim", f"--compress={compression}", f"--chunk-size={1 << order}")
+        capture(f"{compression}-pipable.wim", f"--compress={compression}", "--pipable")
+        capture(f"{compression}-best.wim", f"--compress={compression}:100")
+    if volume := make_volume(folder):
+        capture("ntfs.wim", "--compress=LZX", source=volume)
+    two = capture("two.wim", "--compress=LZX", "--check")
+    (tree / "more.txt").write_text("more\n")
+    make("append", tree, two, "Second", "--no-acls")
+    make("split", two, folder / "split.swm", "1")
+    wims.append(sorted(folder.glob("split*.swm"), key=lambda path: (len(path.name), path.name)))
+    capture("delta.wim", f"--delta-from={two}")
+    return wims
+
+
+def seconds(text):
+    return calendar.timegm(time.strptime(text, "%a %b %d %H:%M:%S %Y UTC"))
+
+
+def files_by_wimlib(paths, image):
+    references = [f"--ref={path}" for path in paths[1:]]
+    done = wimlib("dir", "--detailed", paths[0], image, *references)
+    if done.returncode != 0:
+        return None
+    files, hash_of = {}, None
+    for line in done.stdout.decode(errors="replace").splitlines():
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if line.startswith("\t"):
+            hash_of = line.strip().removesuffix(":")
+        elif not equals:
+            continue
+        elif name == "Full Path":
+            file = {"streams": {}}
+            files[value.strip('"')] = file
+        elif name == "Short Name":
+            file["dos_name"] = value.strip('"')
+        elif name == "Attributes":
+            file["attributes"] = int(value, 16)
+        elif name.endswith(" Time"):
+            file[name.lower().replace(" ", "_")] = seconds(value)
+        elif name == "Link Group ID":
+            file["hard_link_group"] = int(value, 16)
+        elif name == "Reparse Tag":
+            file["reparse_tag"] = int(value, 16)
+        elif name == "Hash" and (value := value.removeprefix("0x")) != NO_DATA:
+            file["streams"][hash_of] = value
+    return files
+
+
+def stream_name(stream):
+    if stream["name"]:
+        return f'Named data stream "{stream["name"]}"'
+    return {"Data": "Unnamed data stream", "ReparsePoint": "Reparse point stream"}.get(stream["kind"], stream["kind"])
+
+
+def file_by_us(fact):
+    epoch = 11_644_473_600
+    file = {name: fact[name] for name in ("dos_name", "attributes", "hard_link_group")}
+    for name in ("creation_time", "last_access_time", "last_write_time"):
+        file[name] = fact[name] // 10_000_000 - epoch
+    if fact["reparse_tag"] is not None:
+        file["reparse_tag"] = fact["reparse_tag"]
+    file["streams"] = {stream_name(s): s["sha1"] for s in fact["streams"] if s["sha1"]}
+    return file
+
+
+def lines_by_us(paths):
+    command = ["cargo", "run", "--quiet", "--release", "--features", "captured-wim", "--example", "wim_tree", "--"]
+    done = subprocess.run([*command, *map(str, paths)], cwd=REPOSITORY, stdout=subprocess.PIPE, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def extracted_hashes(paths, image, folder):
+    target = folder / "extracted"
+    references = [f"--ref={path}" for path in paths[1:]]
+    done = wimlib("apply", paths[0], image, target, "--no-acls", *references)
+    hashes = {
+        f"/{file.relative_to(target)}": hashlib.sha1(file.read_bytes()).hexdigest()
+        for file in target.rglob("*")
+        if file.is_file() and not file.is_symlink()
+    }
+    shutil.rmtree(target, ignore_errors=True)
+    return hashes if done.returncode == 0 else {}
+
+
+def compare(paths, folder, counts):
+    name, lines = paths[0].name, lines_by_us(paths)
+    errors = [line["error"] for line in lines if isinstance(line.get("error"), str)]
+    warnings = [warning["message"] for line in lines for warning in line.get("warnings", [])]
+    files = {}
+    for line in lines:
+        if "path" in line:
+            files.setdefault(line["image"], {})["/" + "/".join(line["path"])] = line
+    if expected := DAMAGED.get(name):
+        if not any(expected in warning for warning in warnings):
+            yield f"{name}: no warning of {expected}, but {warnings}"
+    elif errors or warnings:
+        yield f"{name}: {errors} {warnings}"
+    for image, ours in files.items():
+        theirs = files_by_wimlib(paths, image)
+        if theirs is None:
+            if name not in DAMAGED:
+                yield f"{name}: wimlib refused image {image}"
+            continue
+        counts["images"] += 1
+        for path in sorted(theirs.keys() | ours.keys()):
+            if path not in ours or path not in theirs:
+                yield f"{name}: {image}:{path}: only {'wimlib' if path in theirs else 'we'} found it"
+                continue
+            counts["files"] += 1
+            if (mine := file_by_us(ours[path])) != theirs[path]:
+                yield f"{name}: {image}:{path}: wimlib {theirs[path]}, we {mine}"
+            if not ours[path]["is_found"]:
+                yield f"{name}: {image}:{path}: not found by its path"
+            for stream in ours[path]["streams"]:
+                counts["streams"] += 1
+                data = stream["data"]
+                if name == "delta.wim" and data is None:
+                    continue
+                is_read = data is not None and data.get("sha1") == stream["sha1"]
+                if stream["sha1"] and is_read == (name in CORRUPT):
+                    yield f"{name}: {image}:{path}: {stream_name(stream)}: {stream['sha1']}, we read {data}"
+        if name in CORRUPT or name == "delta.wim":
+            continue
+        for path, sha1 in extracted_hashes(paths, image, folder).items():
+            if path not in ours:
+                continue
+            counts["extracted"] += 1
+            unnamed = [s["data"]["sha1"] for s in ours[path]["streams"] if stream_name(s) == "Unnamed data stream"]
+            if sha1 not in unnamed:
+                yield f"{name}: {image}:{path}: extracted {sha1}, we read {unnamed}"
+
+
+def main():
+    if shutil.which("wimlib-imagex") is None:
+        message = "wimlib-imagex (Debian package wimtools) is not installed: nothing was compared"
+        if os.environ.get("CI") == "true":
+            sys.exit(message)
+        print(message)
+        return
+    counts = {"images": 0, "files": 0, "streams": 0, "extracted": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        wims = make_wims(Path(folder))
+        if material := os.environ.get("MATERIAL"):
+            wims += [[path] for path in sorted(Path(material, "wim").glob("*.wim"))]
+        found = [difference for paths in wims for difference in compare(paths, Path(folder), counts)]
+    print(*found, sep="\n", end="\n" if found else "")
+    told = ", ".join(f"{count} {what}" for what, count in counts.items())
+    print(f"{len(wims)} WIMs compared: {told}; {len(found)} differences")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
