@@ -30,7 +30,8 @@
 //!
 //! # Features
 //!
-//! None is on by default. `cli` builds the command line, and has no effect on the library but JSON Schema for its reports.
+//! None is on by default. `captured-wim` looks into WIM files: the tree of each image, its data, streams and reparse points. `cli` builds the
+//! command line with all of them, and has no other effect on the library but JSON Schema for its reports.
 
 mod binary;
 pub mod capture;

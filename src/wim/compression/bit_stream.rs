@@ -178,7 +178,7 @@ mod tests {
             for _ in 0..ahead {
                 bits.take(1);
             }
-            assert_eq!(bits.take(8), bytes[skipped + 1].into());
+            assert_eq!(bits.take(8), u32::from(bytes[skipped + 1]));
         }
     }
 
