@@ -6,6 +6,9 @@ use crate::error::{Error, Position};
 ///
 /// Behind the end of the bytes zeros follow, so that codes can be looked up ahead; that more was taken than there is,
 /// [`check_end`](Self::check_end) tells.
+///
+/// It is a value that is copied: what only looks takes it by value, so that the compiler keeps it in registers.
+#[derive(Clone, Copy)]
 pub(super) struct BitStream<'a> {
     bytes: &'a [u8],
     /// Offset of the first word that is not in `bits` yet.
@@ -86,7 +89,7 @@ impl<'a> BitStream<'a> {
     }
 
     /// Offset of the byte in which the next bit stands.
-    pub(super) fn position(&self) -> usize {
+    pub(super) fn position(self) -> usize {
         self.next - self.count.div_ceil(8) as usize
     }
 
@@ -119,7 +122,7 @@ impl<'a> BitStream<'a> {
     }
 
     /// Bytes at an offset.
-    pub(super) fn bytes_at(&self, offset: usize, length: usize) -> Result<&'a [u8], Error> {
+    pub(super) fn bytes_at(self, offset: usize, length: usize) -> Result<&'a [u8], Error> {
         self.bytes
             .get(offset..)
             .and_then(|bytes| bytes.get(..length))
@@ -127,7 +130,7 @@ impl<'a> BitStream<'a> {
     }
 
     /// Whether no more was taken than there is.
-    pub(super) fn check_end(&self) -> Result<(), Error> {
+    pub(super) fn check_end(self) -> Result<(), Error> {
         let bits_left_of_words = self.next * 8 - self.count as usize;
         match bits_left_of_words <= self.bytes.len() * 8 {
             true => Ok(()),
@@ -135,13 +138,13 @@ impl<'a> BitStream<'a> {
         }
     }
 
-    fn overrun(&self) -> Error {
+    fn overrun(self) -> Error {
         Error::malformed("more compressed data", "the end of the chunk")
             .at(Position::Byte(self.bytes.len() as u64))
     }
 
     /// An error at the place of the next bit.
-    pub(super) fn malformed(&self, expected: &'static str, found: impl Into<String>) -> Error {
+    pub(super) fn malformed(self, expected: &'static str, found: impl Into<String>) -> Error {
         let position = self.position().min(self.bytes.len());
         Error::malformed(expected, found.into()).at(Position::Byte(position as u64))
     }

@@ -240,10 +240,13 @@ impl Decoder<'_> {
         out: &mut [u8],
         start: usize,
     ) -> Result<(), Error> {
+        // Copies, which the compiler keeps in registers.
+        let mut bits = self.bits;
+        let mut recent_offsets = self.recent_offsets;
         let mut end = start;
         while end < out.len() {
-            self.bits.refill();
-            let symbol = codes.main.decode(&mut self.bits)?;
+            bits.refill();
+            let symbol = codes.main.decode(&mut bits)?;
             let Some(symbol) = symbol.checked_sub(LITERAL_COUNT) else {
                 out[end] = symbol as u8;
                 end += 1;
@@ -251,45 +254,33 @@ impl Decoder<'_> {
             };
             let mut length = symbol % PRIMARY_LENGTH_COUNT;
             if length == PRIMARY_LENGTH_COUNT - 1 {
-                length += codes.length.decode(&mut self.bits)?;
+                length += codes.length.decode(&mut bits)?;
             }
             length += MIN_MATCH_LENGTH;
             let slot = symbol / PRIMARY_LENGTH_COUNT;
             let offset = match slot {
                 ..RECENT_OFFSET_COUNT => {
-                    self.recent_offsets.swap(0, slot);
-                    self.recent_offsets[0]
+                    recent_offsets.swap(0, slot);
+                    recent_offsets[0]
                 }
                 _ => {
-                    let offset = self.offset(self.slots[slot], codes.aligned.as_ref())?;
-                    let [first, second, _] = self.recent_offsets;
-                    self.recent_offsets = [offset, first, second];
+                    let offset = read_offset(&mut bits, self.slots[slot], codes.aligned.as_ref())?;
+                    let [first, second, _] = recent_offsets;
+                    recent_offsets = [offset, first, second];
                     offset
                 }
             };
             let offset = offset as usize;
             if offset == 0 || offset > end || length > out.len() - end {
                 let found = format!("{length} bytes from {offset} before byte {end}");
-                return Err(self.bits.malformed("a match within the block", found));
+                return Err(bits.malformed("a match within the block", found));
             }
             copy_match(out, end, offset, length);
             end += length;
         }
+        self.bits = bits;
+        self.recent_offsets = recent_offsets;
         Ok(())
-    }
-
-    #[inline]
-    fn offset(&mut self, slot: OffsetSlot, aligned: Option<&HuffmanCode>) -> Result<u32, Error> {
-        let extra = match aligned {
-            Some(code) if slot.extra_bits >= ALIGNED_BITS => {
-                let high = self.bits.take_ready(slot.extra_bits - ALIGNED_BITS);
-                self.bits.refill();
-                let low = code.decode(&mut self.bits)? as u32;
-                high << ALIGNED_BITS | low
-            }
-            _ => self.bits.take_ready(slot.extra_bits),
-        };
-        Ok(slot.base + extra - OFFSET_ADJUSTMENT)
     }
 
     /// Recent offsets and data as they are, padded to whole words before and behind.
@@ -307,6 +298,25 @@ impl Decoder<'_> {
         self.bits.skip_to(position + padding.map_or(0, <[u8]>::len));
         Ok(())
     }
+}
+
+/// Reads what the main symbol leaves open of an offset.
+#[inline]
+fn read_offset(
+    bits: &mut BitStream<'_>,
+    slot: OffsetSlot,
+    aligned: Option<&HuffmanCode>,
+) -> Result<u32, Error> {
+    let extra = match aligned {
+        Some(code) if slot.extra_bits >= ALIGNED_BITS => {
+            let high = bits.take_ready(slot.extra_bits - ALIGNED_BITS);
+            bits.refill();
+            let low = code.decode(bits)? as u32;
+            high << ALIGNED_BITS | low
+        }
+        _ => bits.take_ready(slot.extra_bits),
+    };
+    Ok(slot.base + extra - OFFSET_ADJUSTMENT)
 }
 
 /// Makes the targets of x86 calls (0xE8) relative again, which the compressor made absolute.

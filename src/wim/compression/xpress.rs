@@ -36,7 +36,7 @@ pub fn decompress(compressed: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let offset_bits = (symbol >> 4) as u32;
         let mut length = symbol & 0xF;
         if length == LONG_LENGTH {
-            length = read_long_length(&mut bits)?;
+            (length, bits) = read_long_length(bits)?;
             bits.refill();
         }
         length += MIN_MATCH_LENGTH;
@@ -68,13 +68,13 @@ fn read_code(compressed: &[u8]) -> Result<HuffmanCode, Error> {
 }
 
 /// A length of 15 or more (before the shortest length is added), which stands between the bits: one byte, and behind
-/// the byte 255 two more that replace it.
-fn read_long_length(bits: &mut BitStream<'_>) -> Result<usize, Error> {
+/// the byte 255 two more that replace it. Returns the stream behind it too.
+fn read_long_length(mut bits: BitStream<'_>) -> Result<(usize, BitStream<'_>), Error> {
     let position = bits.byte_position();
     let byte = usize::from(bits.bytes_at(position, 1)?[0]);
     if byte < 0xFF {
         bits.skip_to(position + 1);
-        return Ok(LONG_LENGTH + byte);
+        return Ok((LONG_LENGTH + byte, bits));
     }
     let word = bits.bytes_at(position + 1, 2)?;
     let length = usize::from(u16::from_le_bytes([word[0], word[1]]));
@@ -82,5 +82,5 @@ fn read_long_length(bits: &mut BitStream<'_>) -> Result<usize, Error> {
         return Err(bits.malformed("a match length of at least 15", length.to_string()));
     }
     bits.skip_to(position + 3);
-    Ok(length)
+    Ok((length, bits))
 }
