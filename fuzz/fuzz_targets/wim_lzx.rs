@@ -12,6 +12,10 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let mut out = vec![0; usize::from(u16::from_le_bytes([low, high])) + 1];
     if let Err(error) = lzx::decompress(chunk, 1 << (15 + window % 7), &mut out) {
-        assert!(error.position().is_some_and(|at| at.byte() <= chunk.len() as u64));
+        assert!(
+            error
+                .position()
+                .is_some_and(|at| at.byte() <= chunk.len() as u64)
+        );
     }
 });

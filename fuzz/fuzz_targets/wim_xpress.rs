@@ -12,6 +12,10 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let mut out = vec![0; usize::from(u16::from_le_bytes(*size)) + 1];
     if let Err(error) = xpress::decompress(chunk, &mut out) {
-        assert!(error.position().is_some_and(|at| at.byte() <= chunk.len() as u64));
+        assert!(
+            error
+                .position()
+                .is_some_and(|at| at.byte() <= chunk.len() as u64)
+        );
     }
 });
