@@ -5,6 +5,8 @@
 //! given, whatever links say.
 
 mod directory;
+#[cfg(feature = "disk-image")]
+pub mod disk_image;
 mod drive_name;
 mod drives;
 mod extended_attribute;

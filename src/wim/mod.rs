@@ -8,7 +8,7 @@
 
 #[cfg(feature = "captured-wim")]
 mod captured_wim;
-#[cfg(feature = "captured-wim")]
+#[cfg(any(feature = "captured-wim", feature = "disk-image"))]
 pub mod compression;
 #[cfg(feature = "captured-wim")]
 mod directory_entry;
