@@ -12,7 +12,7 @@
 
 use std::error::Error;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Cursor, Read, Write};
+use std::io::{self, BufWriter, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -60,25 +60,26 @@ fn run() -> Result<(), Box<dyn Error>> {
     let start = Hive::<File>::START as u64;
     source.by_ref().take(start).read_to_end(&mut bytes)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    if Hive::<File>::is_hive(&bytes) {
-        if logs.is_empty() && !is_stdin {
-            logs = HiveFiles::beside(&evidence).logs;
-        }
-        source.read_to_end(&mut bytes)?;
-        dump_hive(bytes, &logs, &mut out)?;
-    } else {
+    if !Hive::<File>::is_hive(&bytes) {
         dump_export(Cursor::new(bytes).chain(source), code_page, &mut out)?;
+    } else if is_stdin {
+        source.read_to_end(&mut bytes)?;
+        let logs = logs.iter().map(|log| {
+            let bytes = fs::read(log).map_err(|error| format!("{}: {error}", log.display()))?;
+            Ok((log.display().to_string(), Cursor::new(bytes)))
+        });
+        let logs = logs.collect::<Result<_, String>>()?;
+        dump_hive(Hive::open_with_logs(Cursor::new(bytes), logs)?, &mut out)?;
+    } else {
+        dump_hive(HiveFiles::on_host(&evidence, &logs)?.open()?, &mut out)?;
     }
     Ok(out.flush()?)
 }
 
-fn dump_hive(hive: Vec<u8>, logs: &[PathBuf], out: &mut impl Write) -> Result<(), Box<dyn Error>> {
-    let logs = logs.iter().map(|log| {
-        let bytes = fs::read(log).map_err(|error| format!("{}: {error}", log.display()))?;
-        Ok((log.display().to_string(), Cursor::new(bytes)))
-    });
-    let logs = logs.collect::<Result<_, String>>()?;
-    let mut hive = Hive::open_with_logs(Cursor::new(hive), logs)?;
+fn dump_hive<R: Read + Seek>(
+    mut hive: Hive<R>,
+    out: &mut impl Write,
+) -> Result<(), Box<dyn Error>> {
     for log in &hive.recovery().logs {
         eprintln!("log: {log:?}");
     }

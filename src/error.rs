@@ -327,6 +327,8 @@ codes! {
         ResourceDamaged = "resource-damaged",
         /// An entry of a WIM's lookup table that cannot be used.
         LookupTableMalformed = "lookup-table-malformed",
+        /// A part of a split file that is not there.
+        PartMissing = "part-missing",
         /// A directory of a captured image, or a part of it, that cannot be used.
         ImageTreeMalformed = "image-tree-malformed",
     }

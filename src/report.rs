@@ -230,4 +230,25 @@ impl Capture {
             }),
         }
     }
+
+    /// A part of readable evidence that could not be read itself.
+    #[cfg(feature = "captured-wim")]
+    pub(crate) fn unreadable_part(
+        evidence: &str,
+        kind: EvidenceKind,
+        part: String,
+        error: &crate::Error,
+    ) -> Self {
+        Capture {
+            kind: Some(kind),
+            part: Some(part),
+            ..Capture::unreadable(evidence, &error.clone().in_evidence(evidence))
+        }
+    }
+
+    /// Adds what could not be used of the evidence as a whole.
+    #[cfg(feature = "captured-wim")]
+    pub(crate) fn add_warnings(&mut self, warnings: crate::Warnings) {
+        self.warnings.splice(0..0, warnings.into_vec());
+    }
 }

@@ -132,6 +132,31 @@ impl WindowsPath {
         WideString::from_units(expanded)
     }
 
+    /// The path in its plainest spelling, names with lone surrogates as they are.
+    pub(crate) fn to_wide_string(&self) -> WideString {
+        let root = WindowsPath {
+            root: self.root.clone(),
+            components: Vec::new(),
+        };
+        let mut units: Vec<u16> = root.to_string().encode_utf16().collect();
+        for (index, component) in self.components.iter().enumerate() {
+            if index > 0 {
+                units.push(b'\\'.into());
+            }
+            units.extend(component.0.as_units());
+        }
+        WideString::from_units(units)
+    }
+
+    /// The directory that the path lies in; `None` for one without names.
+    pub(crate) fn parent(&self) -> Option<WindowsPath> {
+        let (_, components) = self.components.split_last()?;
+        Some(WindowsPath {
+            root: self.root.clone(),
+            components: components.to_vec(),
+        })
+    }
+
     /// Whether the path is the root of a drive, a volume, a device or a share, and not something on it.
     pub fn is_volume_root(&self) -> bool {
         self.components.is_empty() && self.is_absolute()

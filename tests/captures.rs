@@ -13,14 +13,13 @@ mod captured_tree;
 mod hive_writer;
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use captured_tree::{MOUNT_ID, Registered, mount_data, software};
-use dism_mount_status::capture::DirectoryCapture;
+use dism_mount_status::capture::CapturedMachine;
 use dism_mount_status::registry::MountRegistry;
-use dism_mount_status::registry::hive::Hive;
 use dism_mount_status::{DismMountStatus, Evidence, FindingCode, Liveness, Warnings, derive};
 use uuid::Uuid;
 
@@ -376,8 +375,9 @@ fn the_captured_trees_are_as_they_are_generated() {
 fn each_captured_tree_shows_what_it_is_named_after() {
     update();
     for case in cases() {
-        let capture = DirectoryCapture::open(&folder(&case).join("tree"), &[], None).unwrap();
-        let mut hive = Hive::open(File::open(&capture.software().hive).unwrap()).unwrap();
+        let tree = folder(&case).join("tree");
+        let mut capture = CapturedMachine::in_directory(&tree, None).unwrap();
+        let mut hive = capture.take_software().unwrap().open().unwrap();
         let registrations = MountRegistry::read_from_hive(&mut hive)
             .unwrap()
             .registrations;

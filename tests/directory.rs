@@ -7,11 +7,10 @@ mod captured_tree;
 mod hive_writer;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use captured_tree::{MOUNT_ID, Registered, Tree, mount_data, software, software_at};
-use dism_mount_status::capture::{DirectoryCapture, DriveName, Drives, HiveFiles, Scope};
-use dism_mount_status::registry::hive::Hive;
+use dism_mount_status::capture::{CapturedMachine, DriveName, Drives, Scope};
 use dism_mount_status::registry::system_root;
 use dism_mount_status::{
     ImageFile, MountDirectory, NotCaptured, Observation, WarningCode, Warnings,
@@ -26,8 +25,8 @@ fn drive(name: &str) -> DriveName {
     name.parse().unwrap()
 }
 
-fn open(tree: &Tree) -> DirectoryCapture {
-    DirectoryCapture::open(tree.path(), &[], None).unwrap()
+fn open(tree: &Tree) -> CapturedMachine {
+    CapturedMachine::in_directory(tree.path(), None).unwrap()
 }
 
 /// The tree as drive C, without looking for hives.
@@ -87,14 +86,15 @@ fn the_root_of_a_windows_volume_is_drive_c_with_its_hives_and_logs() {
     let names: Vec<_> = capture.drives().names().cloned().collect();
     assert_eq!(names, [drive("C")]);
     let config = fs::canonicalize(tree.at("WINDOWS/system32/Config")).unwrap();
-    let expected = HiveFiles {
-        hive: config.join("Software"),
-        logs: vec![config.join("SOFTWARE.log1"), config.join("software.LOG2")],
-    };
-    assert_eq!(capture.software(), &expected);
+    let path = |name: &str| config.join(name).display().to_string();
+    let software = capture.software().unwrap();
+    assert_eq!(software.hive_name(), path("Software"));
+    let logs: Vec<_> = software.log_names().collect();
+    assert_eq!(logs, [path("SOFTWARE.log1"), path("software.LOG2")]);
     let system = capture.system().unwrap();
-    assert_eq!(system.hive, config.join("system"));
-    assert_eq!(system.logs, [config.join("SYSTEM.LOG")]);
+    assert_eq!(system.hive_name(), path("system"));
+    let logs: Vec<_> = system.log_names().collect();
+    assert_eq!(logs, [path("SYSTEM.LOG")]);
     assert_eq!(codes(capture.warnings()), []);
 }
 
@@ -123,12 +123,8 @@ fn of_two_folders_for_one_drive_and_two_windows_the_first_counts() {
         .directory("C%3A")
         .file("D/Windows/System32/config/SOFTWARE", software(&[]));
     let capture = open(&tree);
-    assert!(
-        capture
-            .software()
-            .hive
-            .starts_with(fs::canonicalize(tree.at("C")).unwrap())
-    );
+    let software = PathBuf::from(capture.software().unwrap().hive_name());
+    assert!(software.starts_with(fs::canonicalize(tree.at("C")).unwrap()));
     assert_eq!(
         codes(capture.warnings()),
         [WarningCode::DuplicateDrive, WarningCode::AnotherWindows]
@@ -151,7 +147,7 @@ fn the_folder_of_the_hives_has_no_files() {
 #[test]
 fn a_directory_that_is_no_capture_is_refused_with_what_was_looked_for() {
     let tree = Tree::new().directory("C/Windows/System32").file("x", "");
-    let error = DirectoryCapture::open(tree.path(), &[], None).unwrap_err();
+    let error = CapturedMachine::in_directory(tree.path(), None).unwrap_err();
     assert!(
         error
             .expected()
@@ -170,7 +166,10 @@ fn drives_are_added_and_replaced_by_name() {
         (drive("D"), other.path().to_owned()),
         (drive(r"\\server\share"), other.path().to_owned()),
     ];
-    let capture = DirectoryCapture::open(tree.path(), &drives, None).unwrap();
+    let mut capture = open(&tree);
+    for (name, folder) in &drives {
+        capture.drives_mut().add(name.clone(), folder).unwrap();
+    }
     for path in [
         r"C:\a.wim",
         r"D:\a.wim",
@@ -181,8 +180,8 @@ fn drives_are_added_and_replaced_by_name() {
         assert!(image.present().unwrap().wim.is_ok(), "{path}");
     }
     assert_not_captured(&image(capture.drives(), r"E:\a.wim"), NotCaptured::Volume);
-    let missing = [(drive("D"), PathBuf::from("/no/such/folder"))];
-    let error = DirectoryCapture::open(tree.path(), &missing, None).unwrap_err();
+    let missing = Path::new("/no/such/folder");
+    let error = capture.drives_mut().add(drive("D"), missing).unwrap_err();
     assert_eq!(error.evidence(), Some("/no/such/folder"));
 }
 
@@ -193,8 +192,7 @@ fn the_hive_tells_the_letter_of_a_single_volume_and_the_value_of_system_root() {
         software_at(r"X:\Win", &[]),
     );
     let mut capture = open(&tree);
-    let hive = fs::File::open(&capture.software().hive).unwrap();
-    let mut hive = Hive::open(hive).unwrap();
+    let mut hive = capture.take_software().unwrap().open().unwrap();
     let found = system_root(&mut hive);
     capture.set_system_root(found.present().unwrap().clone());
     assert!(directory(capture.drives(), r"%systemroot%\x\mount").is_present());
@@ -626,7 +624,7 @@ fn nothing_outside_the_drives_folder_is_ever_opened() {
 fn a_hive_behind_a_link_out_of_the_folder_is_refused() {
     let outside = Tree::new().file("SOFTWARE", software(&[]));
     let tree = Tree::new().link(outside.at("SOFTWARE"), "Windows/System32/config/SOFTWARE");
-    let error = DirectoryCapture::open(tree.path(), &[], None).unwrap_err();
+    let error = CapturedMachine::in_directory(tree.path(), None).unwrap_err();
     assert!(error.expected().unwrap().contains("in the drive's folder"));
     let tree = Tree::new()
         .whole_volume()
@@ -636,7 +634,8 @@ fn a_hive_behind_a_link_out_of_the_folder_is_refused() {
         )
         .link(outside.at("SOFTWARE"), "Windows/System32/config/SYSTEM");
     let capture = open(&tree);
-    assert!(capture.software().logs.is_empty() && capture.system().is_none());
+    assert_eq!(capture.software().unwrap().log_names().count(), 0);
+    assert!(capture.system().is_none());
     assert_eq!(
         codes(capture.warnings()),
         [WarningCode::LogEntryLeftOut, WarningCode::FileUnreadable]

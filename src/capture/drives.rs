@@ -2,41 +2,50 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::fs::Metadata;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 
+use super::Scope;
+use super::directory::VolumeFolder;
 use super::drive_name::DriveName;
 use super::link::{self, Link};
-use super::volume_folder::{Child, VolumeFolder};
-use super::{Scope, host_name};
-use crate::error::Error;
+use super::volume::{CapturedFile, Child, FileKind, Volume};
+use crate::error::{Error, Warnings};
 use crate::mount_point::ReparseTag;
 use crate::observation::{NotCaptured, Observation};
 use crate::wide_string::WideString;
 use crate::windows_path::{PathComponent, WindowsPath};
 
-/// Where the drives of a captured machine lie on this host.
+/// The drives of a captured machine, whatever carries them.
 ///
-/// Paths are looked up as NTFS would: upper and lower case are the same, links are followed as far as they stay in the
-/// drives' folders. Directories are listed only where a name is not found as it is spelt.
+/// Paths are looked up as NTFS would: upper and lower case are the same, links are followed as far as they stay on the
+/// drives.
 #[derive(Debug)]
 pub struct Drives {
-    volumes: Vec<(DriveName, VolumeFolder)>,
+    volumes: Vec<(DriveName, Box<dyn Volume>)>,
     scope: Option<Scope>,
     system_root: WideString,
     /// Whether a `$WIMMOUNTDATA` stream was found: then the capture keeps streams.
     pub(super) has_shown_stream: Cell<bool>,
 }
 
-/// A file or directory of the capture.
+/// A file or directory of the capture, which is no link.
 #[derive(Debug)]
-pub(crate) struct Located<'a> {
-    pub(crate) volume: &'a VolumeFolder,
-    /// Its path on this host, free of links.
-    pub(crate) path: PathBuf,
-    pub(crate) metadata: Metadata,
-    /// The kind of reparse point, where the host shows one that is no link.
-    pub(crate) reparse_tag: Option<ReparseTag>,
+pub(crate) struct Located {
+    pub(crate) file: Rc<dyn CapturedFile>,
+    pub(crate) kind: FileKind,
+    /// Its path on the captured machine, free of links.
+    pub(crate) path: WindowsPath,
+}
+
+impl Located {
+    /// What messages call it: where it lies on this host, or on the captured machine.
+    pub(crate) fn name(&self) -> String {
+        match self.file.host_path() {
+            Some(path) => path.display().to_string(),
+            None => self.path.to_string(),
+        }
+    }
 }
 
 /// How many links are followed on the way to one file.
@@ -54,16 +63,21 @@ impl Drives {
         }
     }
 
-    /// Adds a drive, or replaces the one of that name.
+    /// Adds a drive that lies in a folder of this host, or replaces the one of that name.
     ///
     /// # Errors
     /// When the folder cannot be read.
     pub fn add(&mut self, name: DriveName, folder: &Path) -> Result<(), Error> {
         let volume = VolumeFolder::open(folder, self.scope)
             .map_err(|error| error.in_evidence(folder.display().to_string()))?;
+        self.add_volume(name, Box::new(volume));
+        Ok(())
+    }
+
+    /// Adds a drive, or replaces the one of that name.
+    pub(crate) fn add_volume(&mut self, name: DriveName, volume: Box<dyn Volume>) {
         self.remove(&name);
         self.volumes.push((name, volume));
-        Ok(())
     }
 
     /// Calls a drive by another name; a drive that has that name already stays what it is, and the other goes.
@@ -91,7 +105,7 @@ impl Drives {
 
     /// What it means that a path is not on a drive; `None` where there is no such drive.
     pub fn scope_of(&self, name: &DriveName) -> Option<Scope> {
-        self.volume(name).map(VolumeFolder::scope)
+        self.volume(name).map(Volume::scope)
     }
 
     /// How many directories were listed so far to find files.
@@ -100,11 +114,20 @@ impl Drives {
         reads.sum()
     }
 
-    pub(super) fn volumes(&self) -> impl Iterator<Item = (&DriveName, &VolumeFolder)> {
-        self.volumes.iter().map(|(name, volume)| (name, volume))
+    /// What was found damaged on the drives since this was last asked, while the rest was used.
+    pub fn take_warnings(&self) -> Warnings {
+        let mut warnings = Warnings::default();
+        for (_, volume) in self.volumes() {
+            warnings.extend(volume.take_warnings());
+        }
+        warnings
     }
 
-    fn volume(&self, name: &DriveName) -> Option<&VolumeFolder> {
+    pub(super) fn volumes(&self) -> impl Iterator<Item = (&DriveName, &dyn Volume)> {
+        self.volumes.iter().map(|(name, volume)| (name, &**volume))
+    }
+
+    fn volume(&self, name: &DriveName) -> Option<&dyn Volume> {
         let mut volumes = self.volumes();
         volumes.find(|(known, _)| *known == name).map(|(_, v)| v)
     }
@@ -128,7 +151,7 @@ impl Drives {
     }
 
     /// The file or directory at a path of the captured machine.
-    pub(crate) fn locate(&self, path: &WindowsPath) -> Observation<Located<'_>> {
+    pub(crate) fn locate(&self, path: &WindowsPath) -> Observation<Located> {
         match Route::new(self, path).and_then(Route::follow) {
             Ok(located) => Observation::Present(located),
             Err(Obstacle::Absent) => Observation::Absent,
@@ -137,33 +160,17 @@ impl Drives {
         }
     }
 
-    /// The folder of the volume on which a path lies.
-    fn volume_of(&self, path: &WindowsPath) -> Result<&VolumeFolder, Obstacle> {
+    /// The drive on which a path lies.
+    fn drive_of(&self, path: &WindowsPath) -> Result<(&DriveName, &dyn Volume), Obstacle> {
         if self.volumes.is_empty() {
             return Err(Obstacle::NotCaptured(NotCaptured::KindOfEvidence));
         }
         let Some(name) = DriveName::of(path) else {
             return Err(Obstacle::NotCaptured(NotCaptured::UnresolvedPath));
         };
-        let volume = self.volume(&name);
-        volume.ok_or(Obstacle::NotCaptured(NotCaptured::Volume))
-    }
-
-    /// The Windows path of something in a drive's folder.
-    pub(super) fn windows_path(name: &DriveName, volume: &VolumeFolder, path: &Path) -> WideString {
-        let mut units = name
-            .root_path()
-            .to_string()
-            .encode_utf16()
-            .collect::<Vec<_>>();
-        let inside = path.strip_prefix(volume.root()).unwrap_or(path);
-        for (index, component) in inside.iter().enumerate() {
-            if index > 0 {
-                units.push(u16::from(b'\\'));
-            }
-            units.extend(host_name::to_windows(component).as_units());
-        }
-        WideString::from_units(units)
+        let mut volumes = self.volumes();
+        let drive = volumes.find(|(known, _)| **known == name);
+        drive.ok_or(Obstacle::NotCaptured(NotCaptured::Volume))
     }
 }
 
@@ -183,9 +190,10 @@ impl From<Error> for Obstacle {
 /// The way to a file, one name after the other.
 struct Route<'a> {
     drives: &'a Drives,
-    volume: &'a VolumeFolder,
-    /// How far it has come: a directory of the volume, free of links.
-    directory: PathBuf,
+    drive: &'a DriveName,
+    volume: &'a dyn Volume,
+    /// The directories that it has come through below the volume's root, free of links.
+    directories: Vec<(PathComponent, Rc<dyn CapturedFile>)>,
     /// The names that follow.
     ahead: VecDeque<PathComponent>,
     links: u32,
@@ -193,124 +201,120 @@ struct Route<'a> {
 
 impl<'a> Route<'a> {
     fn new(drives: &'a Drives, path: &WindowsPath) -> Result<Self, Obstacle> {
-        let volume = drives.volume_of(path)?;
+        let (drive, volume) = drives.drive_of(path)?;
         Ok(Route {
             drives,
+            drive,
             volume,
-            directory: volume.root().to_owned(),
+            directories: Vec::new(),
             ahead: path.components.iter().cloned().collect(),
             links: 0,
         })
     }
 
-    fn follow(mut self) -> Result<Located<'a>, Obstacle> {
+    fn follow(mut self) -> Result<Located, Obstacle> {
         while let Some(name) = self.ahead.pop_front() {
             if name.is("..") {
                 self.ascend()?;
                 continue;
             }
-            let path = match self.volume.child(&self.directory, &name.0)? {
-                Child::Found(path) => path,
+            let (file, name) = match self.directory().child(&name.0)? {
+                Child::Found(file, name) => (file, PathComponent(name)),
                 Child::Missing => return Err(self.missing()),
                 Child::ShortName => {
                     return Err(Obstacle::NotCaptured(NotCaptured::UnresolvedPath));
                 }
             };
-            let metadata = metadata(&path)?;
-            if metadata.is_symlink() {
-                if let Some(tag) = self.link(&path)? {
-                    return self.arrive(path, metadata, Some(tag));
-                }
-            } else if metadata.is_dir() {
-                self.directory = path;
-            } else {
-                return self.arrive(path, metadata, None);
+            match file.kind()? {
+                FileKind::Directory => self.directories.push((name, file)),
+                FileKind::Link(link) => self.go_along(link)?,
+                kind => return self.arrive(name, file, kind),
             }
         }
-        let metadata = metadata(&self.directory)?;
-        Ok(self.located(self.directory.clone(), metadata, None))
+        Ok(Located {
+            file: self.directory(),
+            kind: FileKind::Directory,
+            path: self.path(),
+        })
+    }
+
+    /// The directory that it has come to.
+    fn directory(&self) -> Rc<dyn CapturedFile> {
+        match self.directories.last() {
+            Some((_, directory)) => Rc::clone(directory),
+            None => self.volume.root(),
+        }
+    }
+
+    fn path(&self) -> WindowsPath {
+        let mut path = self.drive.root_path();
+        let names = self.directories.iter().map(|(name, _)| name.clone());
+        path.components.extend(names);
+        path
     }
 
     /// Ends at something that is no directory, so nothing can be in it.
     fn arrive(
         &self,
-        path: PathBuf,
-        metadata: Metadata,
-        reparse_tag: Option<ReparseTag>,
-    ) -> Result<Located<'a>, Obstacle> {
-        match (self.ahead.is_empty(), reparse_tag) {
-            (true, _) => Ok(self.located(path, metadata, reparse_tag)),
-            (false, None) => Err(Obstacle::Absent),
-            (false, Some(tag)) => Err(Obstacle::Unreadable(unreadable_reparse_point(tag))),
+        name: PathComponent,
+        file: Rc<dyn CapturedFile>,
+        kind: FileKind,
+    ) -> Result<Located, Obstacle> {
+        match (self.ahead.is_empty(), &kind) {
+            (false, FileKind::ReparsePoint(tag)) => {
+                Err(Obstacle::Unreadable(unreadable_reparse_point(*tag)))
+            }
+            (false, _) => Err(Obstacle::Absent),
+            (true, _) => {
+                let mut path = self.path();
+                path.components.push(name);
+                Ok(Located { file, kind, path })
+            }
         }
     }
 
-    fn located(
-        &self,
-        path: PathBuf,
-        metadata: Metadata,
-        reparse_tag: Option<ReparseTag>,
-    ) -> Located<'a> {
-        Located {
-            volume: self.volume,
-            path,
-            metadata,
-            reparse_tag,
-        }
-    }
-
-    /// Goes where a link leads; gives the tag of a reparse point that is no link.
-    fn link(&mut self, path: &Path) -> Result<Option<ReparseTag>, Obstacle> {
+    /// Goes where a link leads.
+    fn go_along(&mut self, link: Link) -> Result<(), Obstacle> {
         self.links += 1;
         if self.links > MAX_LINKS {
             let expected = format!("at most {MAX_LINKS} links on the way");
             return Err(Error::malformed(expected, "more").into());
         }
-        let names = match link::read(path, self.volume.root())? {
-            Link::ReparsePoint(tag) => return Ok(Some(tag)),
+        let names = match link {
             Link::Beside(names) => names,
             Link::FromRoot(names) => {
-                self.directory = self.volume.root().to_owned();
+                self.directories.clear();
                 names
             }
             Link::To(target) => {
-                self.volume = self.drives.volume_of(&target)?;
-                self.directory = self.volume.root().to_owned();
+                (self.drive, self.volume) = self.drives.drive_of(&target)?;
+                self.directories.clear();
                 target.components
             }
         };
         for name in names.into_iter().rev() {
             self.ahead.push_front(name);
         }
-        Ok(None)
-    }
-
-    /// Goes to the parent directory, never above the drive's folder.
-    fn ascend(&mut self) -> Result<(), Obstacle> {
-        if self.is_at_root() {
-            return Err(link::leads_out(Path::new("..")).into());
-        }
-        self.directory.pop();
         Ok(())
     }
 
-    fn is_at_root(&self) -> bool {
-        self.directory == self.volume.root()
+    /// Goes to the parent directory, never above the drive's root.
+    fn ascend(&mut self) -> Result<(), Obstacle> {
+        match self.directories.pop() {
+            Some(_) => Ok(()),
+            None => Err(link::leads_out(Path::new("..")).into()),
+        }
     }
 
     /// What it means that the next name is not there.
     fn missing(&self) -> Obstacle {
-        let is_parent_captured = self.ahead.is_empty() && !self.is_at_root();
+        let is_parent_captured = self.ahead.is_empty() && !self.directories.is_empty();
         match self.volume.scope() {
             Scope::Complete => Obstacle::Absent,
             Scope::Partial if is_parent_captured => Obstacle::Absent,
             Scope::Partial => Obstacle::NotCaptured(NotCaptured::Path),
         }
     }
-}
-
-fn metadata(path: &Path) -> Result<Metadata, Error> {
-    path.symlink_metadata().map_err(|error| Error::io(&error))
 }
 
 /// The error for the contents of a reparse point that the host cannot show.

@@ -1,63 +1,97 @@
 //! A hive in a capture, and the transaction logs that lie beside it.
 
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::directory::{VolumeFolder, host_name};
 use super::drives::Drives;
-use super::host_name;
-use super::volume_folder::{Child, VolumeFolder};
+use super::volume::{Child, FileKind, ReadSeek, Volume};
 use crate::error::{Error, Warning, WarningCode, Warnings};
 use crate::observation::Observation;
 use crate::registry::hive::Hive;
-use crate::wide_string::WideString;
 use crate::windows_path::{PathComponent, WindowsPath};
 
-/// A hive in a capture, and the transaction logs that lie beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A hive in a capture, and the transaction logs that lie beside it, opened for reading.
+#[derive(Debug)]
 pub struct HiveFiles {
-    /// The hive.
-    pub hive: PathBuf,
-    /// Its logs, as far as there are any.
-    pub logs: Vec<PathBuf>,
+    hive: HiveFile,
+    logs: Vec<HiveFile>,
+}
+
+/// A hive or a log, and what messages call it.
+struct HiveFile {
+    name: String,
+    data: Box<dyn ReadSeek>,
+}
+
+impl fmt::Debug for HiveFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
 }
 
 /// What Windows appends to the hive's name.
 const LOG_SUFFIXES: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
 
 impl HiveFiles {
-    /// A hive that lies anywhere on this host, and the logs beside it, whatever their letter case.
-    pub fn beside(hive: impl Into<PathBuf>) -> Self {
-        let hive = hive.into();
-        let logs = logs_beside(&hive).unwrap_or_default();
-        HiveFiles { hive, logs }
+    /// A hive that lies anywhere on this host, with these logs, or if there are none, with those beside it.
+    ///
+    /// # Errors
+    /// When the hive or a log cannot be opened.
+    pub fn on_host(hive: &Path, logs: &[PathBuf]) -> Result<Self, Error> {
+        let mut files = HiveFiles {
+            hive: HiveFile::on_host(hive)?,
+            logs: Vec::new(),
+        };
+        match logs {
+            [] => files.set_logs(&logs_beside(hive))?,
+            logs => files.set_logs(logs)?,
+        }
+        Ok(files)
     }
 
-    /// The SYSTEM hive beside a SOFTWARE hive. A hive of another name may be of another machine than its neighbours.
-    pub fn system_beside(software: &Path) -> Option<Self> {
+    /// The SYSTEM hive that lies beside a SOFTWARE hive of this host. A hive of another name may be of another machine
+    /// than its neighbours.
+    pub fn system_beside(software: &Path) -> Option<PathBuf> {
         let name = host_name::to_windows(software.file_name()?);
         if !name.eq_ignore_case(&"SOFTWARE".into()) {
             return None;
         }
-        let system = file_beside(&folder_of(software)?, &"SYSTEM".into())?;
-        Some(HiveFiles::beside(system))
+        file_beside(&folder_of(software)?, "SYSTEM")
     }
 
-    /// Opens the hive and applies the logs.
+    /// Takes these logs of this host instead of those that were found.
+    ///
+    /// # Errors
+    /// When one of them cannot be opened.
+    pub fn set_logs(&mut self, logs: &[PathBuf]) -> Result<(), Error> {
+        self.logs = logs
+            .iter()
+            .map(|log| HiveFile::on_host(log))
+            .collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// What messages call the hive: its path on this host, or on the captured machine.
+    pub fn hive_name(&self) -> &str {
+        &self.hive.name
+    }
+
+    /// What messages call the logs.
+    pub fn log_names(&self) -> impl Iterator<Item = &str> {
+        self.logs.iter().map(|log| &*log.name)
+    }
+
+    /// Reads the base block of the hive and applies the logs.
     ///
     /// # Errors
     /// When the hive or a log cannot be read, or the hive is not one.
-    pub fn open(&self) -> Result<Hive<File>, Error> {
-        let open = |path: &Path| {
-            File::open(path)
-                .map_err(|error| Error::io(&error).in_evidence(path.display().to_string()))
-        };
-        let logs = self.logs.iter().map(|log| {
-            let name = log.file_name().unwrap_or(log.as_os_str());
-            Ok((name.display().to_string(), open(log)?))
-        });
-        let logs = logs.collect::<Result<_, Error>>()?;
-        Hive::open_with_logs(open(&self.hive)?, logs)
-            .map_err(|error| error.in_evidence(self.hive.display().to_string()))
+    pub fn open(self) -> Result<Hive<Box<dyn ReadSeek>>, Error> {
+        let logs = self.logs.into_iter();
+        let logs = logs.map(|log| (base_name(&log.name).to_owned(), log.data));
+        Hive::open_with_logs(self.hive.data, logs.collect())
+            .map_err(|error| error.in_evidence(self.hive.name))
     }
 
     /// The hive of this name in a folder of the captured machine.
@@ -67,13 +101,13 @@ impl HiveFiles {
         name: &str,
         warnings: &mut Warnings,
     ) -> Result<Option<Self>, Error> {
-        let Some(hive) = file(drives, folder, name)? else {
+        let Some(hive) = HiveFile::find(drives, folder, name)? else {
             return Ok(None);
         };
         let mut logs = Vec::new();
         for suffix in LOG_SUFFIXES {
             let log = format!("{name}{suffix}");
-            match file(drives, folder, &log) {
+            match HiveFile::find(drives, folder, &log) {
                 Ok(log) => logs.extend(log),
                 Err(error) => warnings.push(
                     Warning::new(WarningCode::LogEntryLeftOut, error.to_string()).in_evidence(log),
@@ -84,24 +118,49 @@ impl HiveFiles {
     }
 }
 
-fn file(drives: &Drives, folder: &WindowsPath, name: &str) -> Result<Option<PathBuf>, Error> {
-    let mut path = folder.clone();
-    path.components.push(PathComponent::from(name));
-    match drives.locate(&path) {
-        Observation::Present(located) if located.metadata.is_file() => Ok(Some(located.path)),
-        Observation::Unreadable(error) => Err(error.in_evidence(path.to_string())),
-        _ => Ok(None),
+impl HiveFile {
+    fn on_host(path: &Path) -> Result<Self, Error> {
+        let name = path.display().to_string();
+        match File::open(path) {
+            Ok(file) => Ok(HiveFile {
+                name,
+                data: Box::new(file),
+            }),
+            Err(error) => Err(Error::io(&error).in_evidence(name)),
+        }
+    }
+
+    fn find(drives: &Drives, folder: &WindowsPath, name: &str) -> Result<Option<Self>, Error> {
+        let mut path = folder.clone();
+        path.components.push(PathComponent::from(name));
+        match drives.locate(&path) {
+            Observation::Present(located) if matches!(located.kind, FileKind::File) => {
+                let name = located.name();
+                match located.file.open() {
+                    Ok(data) => Ok(Some(HiveFile { name, data })),
+                    Err(error) => Err(error.in_evidence(name)),
+                }
+            }
+            Observation::Unreadable(error) => Err(error.in_evidence(path.to_string())),
+            _ => Ok(None),
+        }
     }
 }
 
-fn logs_beside(hive: &Path) -> Option<Vec<PathBuf>> {
-    let name = host_name::to_windows(hive.file_name()?);
-    let folder = folder_of(hive)?;
-    let logs = LOG_SUFFIXES.into_iter().filter_map(|suffix| {
-        let log = format!("{}{suffix}", name.to_utf8()?);
-        file_beside(&folder, &log.into())
-    });
-    Some(logs.collect())
+/// The last name of a path, whichever way it is spelt.
+fn base_name(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+fn logs_beside(hive: &Path) -> Vec<PathBuf> {
+    let Some((folder, name)) = folder_of(hive).zip(hive.file_name()) else {
+        return Vec::new();
+    };
+    let Some(name) = host_name::to_windows(name).to_utf8() else {
+        return Vec::new();
+    };
+    let logs = LOG_SUFFIXES.map(|suffix| file_beside(&folder, &format!("{name}{suffix}")));
+    logs.into_iter().flatten().collect()
 }
 
 /// The folder of this host that a file lies in.
@@ -113,9 +172,12 @@ fn folder_of(file: &Path) -> Option<VolumeFolder> {
     VolumeFolder::open(folder, None).ok()
 }
 
-fn file_beside(folder: &VolumeFolder, name: &WideString) -> Option<PathBuf> {
-    match folder.child(folder.root(), name) {
-        Ok(Child::Found(file)) => file.is_file().then_some(file),
+fn file_beside(folder: &VolumeFolder, name: &str) -> Option<PathBuf> {
+    match folder.root().child(&name.into()) {
+        Ok(Child::Found(file, _)) => {
+            let path = file.host_path()?;
+            path.is_file().then(|| path.to_owned())
+        }
         _ => None,
     }
 }

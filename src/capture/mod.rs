@@ -1,28 +1,34 @@
 //! Where a captured machine's files lie on this host: a Windows path in; bytes, streams and reparse data out.
 //!
-//! [`Drives`] knows which folder holds which drive, and looks Windows paths up in them. [`DirectoryCapture`] finds the
-//! drives and the registry hives of a directory by itself. Both never open anything outside the folders they were
-//! given, whatever links say.
+//! [`Drives`] knows which drive is carried by what, and looks Windows paths up in them. [`CapturedMachine`] is a Windows
+//! that was found in a capture, with its drives and its registry hives: in a directory of this host, an image in a
+//! WIM, a disk image, a triage collection. Nothing outside of what was given is ever opened, whatever links say.
 
 mod directory;
 #[cfg(feature = "disk-image")]
 pub mod disk_image;
 mod drive_name;
 mod drives;
-mod extended_attribute;
 mod hive_files;
-mod host_name;
 mod link;
+mod machine;
 mod mount_files;
-mod named_stream;
+mod mount_traces;
 mod orphans;
-mod volume_folder;
+#[cfg(any(feature = "captured-wim", feature = "disk-image"))]
+pub mod read_at;
+mod volume;
+#[cfg(feature = "captured-wim")]
+mod wim_image;
 
-pub use self::directory::DirectoryCapture;
 pub use self::drive_name::DriveName;
 pub use self::drives::Drives;
 pub use self::hive_files::HiveFiles;
+pub use self::machine::CapturedMachine;
 pub use self::orphans::OrphanedMountDirectory;
+pub use self::volume::ReadSeek;
+#[cfg(feature = "captured-wim")]
+pub use self::wim_image::WimCapture;
 
 use serde::Serialize;
 

@@ -1,12 +1,11 @@
 //! What lies at the paths of a registration.
 
-use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::drives::{Drives, Located, unreadable_reparse_point};
-use super::named_stream;
+use super::volume::{FileKind, MOUNT_DATA, ReadSeek, streams_not_captured};
 use crate::error::{Error, Warnings};
 use crate::evidence::{Evidence, ImageFile, MountDirectory};
-use crate::file_time::FileTime;
 use crate::mount_point::WimMountData;
 use crate::observation::{NotCaptured, Observation};
 use crate::registry::MountRegistration;
@@ -50,7 +49,7 @@ impl Drives {
             let mount_data = stream.and_then(|stream| {
                 let parsed = WimMountData::parse(&stream);
                 parsed.map_or_else(Observation::Unreadable, |(mount_data, found)| {
-                    let name = format!("{path}:{}", named_stream::MOUNT_DATA);
+                    let name = format!("{path}:{MOUNT_DATA}");
                     warnings.extend_from(found, &name);
                     Observation::Present(mount_data)
                 })
@@ -72,7 +71,7 @@ impl Drives {
                 }
                 Ok(Err(error)) | Err(error) => return Observation::Unreadable(error),
             };
-            let modified = located.metadata.modified().ok().map(FileTime::from);
+            let modified = located.file.modified();
             Observation::Present(ImageFile { modified, wim })
         })
     }
@@ -81,12 +80,12 @@ impl Drives {
     fn mount_data(&self, path: &WideString) -> Observation<Observation<Vec<u8>>> {
         let path = self.recorded_path(path);
         match self.locate(&path) {
-            Observation::Present(located)
-                if located.reparse_tag.is_none() && !located.metadata.is_dir() =>
-            {
-                Observation::Unreadable(Error::malformed("a directory", kind(&located)))
-            }
-            Observation::Present(located) => Observation::Present(self.stream(&located)),
+            Observation::Present(located) => match located.kind {
+                FileKind::Directory | FileKind::ReparsePoint(_) => {
+                    Observation::Present(self.stream(&located))
+                }
+                kind => Observation::Unreadable(Error::malformed("a directory", kind.name())),
+            },
             Observation::Unreadable(error) => Observation::Unreadable(error),
             missing => match self.stream_of_missing(&path) {
                 Ok(Some(stream)) => Observation::Present(Observation::Present(stream)),
@@ -104,19 +103,19 @@ impl Drives {
             return Ok(None);
         };
         match self.locate(&parent) {
-            Observation::Present(parent) if parent.metadata.is_dir() => {
-                named_stream::read_file_beside(parent.volume, &parent.path, &name.0)
+            Observation::Present(parent) if matches!(parent.kind, FileKind::Directory) => {
+                parent.file.mount_data_of(&name.0)
             }
             _ => Ok(None),
         }
     }
 
-    fn stream(&self, located: &Located<'_>) -> Observation<Vec<u8>> {
-        if located.reparse_tag.is_some() {
+    fn stream(&self, located: &Located) -> Observation<Vec<u8>> {
+        if matches!(located.kind, FileKind::ReparsePoint(_)) {
             // The host shows a link, and links have no streams.
-            return Observation::NotCaptured(NotCaptured::Streams);
+            return streams_not_captured();
         }
-        match named_stream::read_mount_data(located.volume, &located.path) {
+        match located.file.mount_data() {
             Observation::NotCaptured(_) if self.has_shown_stream.get() => Observation::Absent,
             stream => stream,
         }
@@ -135,18 +134,26 @@ fn at_recorded<T>(
 }
 
 /// Opens a regular file: a pipe would never end.
-fn open_file(located: &Located<'_>) -> Result<File, Error> {
-    match located.reparse_tag {
-        Some(tag) => Err(unreadable_reparse_point(tag)),
-        None if !located.metadata.is_file() => Err(Error::malformed("a file", kind(located))),
-        None => Ok(File::open(&located.path)?),
+fn open_file(located: &Located) -> Result<CapturedData, Error> {
+    match &located.kind {
+        FileKind::File => located.file.open().map(CapturedData),
+        FileKind::ReparsePoint(tag) => Err(unreadable_reparse_point(*tag)),
+        kind => Err(Error::malformed("a file", kind.name())),
     }
 }
 
-fn kind(located: &Located<'_>) -> &'static str {
-    match &located.metadata {
-        metadata if metadata.is_dir() => "a directory",
-        metadata if metadata.is_file() => "a file",
-        _ => "a special file",
+/// Data of a captured file. Damage of what carries them is no damage of the file: it stays an error of reading.
+struct CapturedData(Box<dyn ReadSeek>);
+
+impl Read for CapturedData {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer);
+        read.map_err(|error| io::Error::new(error.kind(), error.to_string()))
+    }
+}
+
+impl Seek for CapturedData {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
     }
 }

@@ -102,6 +102,11 @@ impl Wim {
         Ok((wim, warnings))
     }
 
+    /// Whether a file is a WIM, by its first bytes.
+    pub fn is_wim(start: &[u8]) -> bool {
+        start.starts_with(header::MAGIC) || start.starts_with(header::PIPABLE_MAGIC)
+    }
+
     /// Whether the file ends before its contents do.
     pub fn is_truncated(&self) -> bool {
         !self.cut_off.is_empty()

@@ -2,6 +2,4 @@
 //!
 //! Each layer gives bytes that can be read from any place ([`ReadAt`]) to the one above it.
 
-mod read_at;
-
-pub use self::read_at::{ReadAt, ReadAtCursor, Section, Seekable};
+pub use super::read_at::{ReadAt, ReadAtCursor, Section, Seekable};

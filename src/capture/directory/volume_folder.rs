@@ -1,21 +1,31 @@
 //! A folder of this host that holds the files of one volume.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::{Scope, extended_attribute, host_name};
+use super::{extended_attribute, host_link, host_name, named_stream, search};
+use crate::capture::Scope;
+use crate::capture::mount_traces::MountTraces;
+use crate::capture::volume::{
+    CapturedFile, Child, FileKind, ReadSeek, Volume, is_short_name, trim_end,
+};
 use crate::error::Error;
+use crate::file_time::FileTime;
+use crate::observation::Observation;
 use crate::wide_string::WideString;
 
 /// A folder of this host that holds the files of one volume.
+#[derive(Debug, Clone)]
+pub(crate) struct VolumeFolder(Rc<Folder>);
+
 #[derive(Debug)]
-pub(crate) struct VolumeFolder {
+pub(crate) struct Folder {
     /// Absolute, and free of links.
     root: PathBuf,
     scope: Scope,
@@ -27,55 +37,132 @@ pub(crate) struct VolumeFolder {
 /// The names in a directory by their upper case.
 type Listing = HashMap<WideString, OsString>;
 
-/// What a directory of the capture has under a name.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Child {
-    /// The file or directory, by its path on this host; it may be a link.
-    Found(PathBuf),
-    /// Nothing.
-    Missing,
-    /// Nothing, but the name looks like the short name of a file, and the capture does not keep short names.
-    ShortName,
-}
-
 impl VolumeFolder {
-    /// How many names are kept of listed directories, all together.
-    const MAX_LISTED_NAMES: usize = 1_000_000;
-
     /// Takes a folder for a volume. Whether it holds all files of it is found out unless `scope` tells.
     ///
     /// # Errors
     /// When there is no such folder, or it cannot be read.
     pub(crate) fn open(folder: &Path, scope: Option<Scope>) -> Result<Self, Error> {
         let root = fs::canonicalize(folder).map_err(|error| Error::io(&error))?;
-        let mut volume = VolumeFolder {
+        let mut folder = Folder {
             root,
             scope: Scope::Partial,
             listings: RefCell::default(),
             listed_names: Cell::default(),
             directory_reads: Cell::default(),
         };
-        let listing = volume.listing(&volume.root)?;
-        volume.scope = scope.unwrap_or_else(|| match volume.is_mounted() || is_whole(&listing) {
+        let listing = folder.listing(&folder.root)?;
+        folder.scope = scope.unwrap_or_else(|| match folder.is_mounted() || is_whole(&listing) {
             true => Scope::Complete,
             false => Scope::Partial,
         });
-        Ok(volume)
+        Ok(VolumeFolder(Rc::new(folder)))
     }
+}
+
+impl Volume for VolumeFolder {
+    fn scope(&self) -> Scope {
+        self.0.scope
+    }
+
+    fn root(&self) -> Rc<dyn CapturedFile> {
+        FolderFile::at(&self.0, self.0.root.clone())
+    }
+
+    fn search(&self, traces: &mut MountTraces<'_>) {
+        search::search(&self.0, traces);
+    }
+
+    fn directory_reads(&self) -> u64 {
+        self.0.directory_reads.get()
+    }
+}
+
+/// A file or directory in a volume's folder.
+#[derive(Debug)]
+struct FolderFile {
+    folder: Rc<Folder>,
+    path: PathBuf,
+    metadata: OnceCell<Metadata>,
+}
+
+impl FolderFile {
+    fn at(folder: &Rc<Folder>, path: PathBuf) -> Rc<dyn CapturedFile> {
+        Rc::new(FolderFile {
+            folder: Rc::clone(folder),
+            path,
+            metadata: OnceCell::new(),
+        })
+    }
+
+    fn metadata(&self) -> Result<&Metadata, Error> {
+        if let Some(metadata) = self.metadata.get() {
+            return Ok(metadata);
+        }
+        let metadata = self.path.symlink_metadata()?;
+        Ok(self.metadata.get_or_init(|| metadata))
+    }
+}
+
+impl CapturedFile for FolderFile {
+    fn kind(&self) -> Result<FileKind, Error> {
+        match self.metadata()? {
+            link if link.is_symlink() => host_link::kind(&self.path, &self.folder.root),
+            metadata if metadata.is_dir() => Ok(FileKind::Directory),
+            metadata if metadata.is_file() => Ok(FileKind::File),
+            _ => Ok(FileKind::Special),
+        }
+    }
+
+    fn child(&self, name: &WideString) -> Result<Child, Error> {
+        Ok(match self.folder.child(&self.path, name)? {
+            FolderChild::Found(path) => {
+                let name = path.file_name().map(host_name::to_windows);
+                let name = name.unwrap_or_default();
+                Child::Found(FolderFile::at(&self.folder, path), name)
+            }
+            FolderChild::Missing => Child::Missing,
+            FolderChild::ShortName => Child::ShortName,
+        })
+    }
+
+    fn open(&self) -> Result<Box<dyn ReadSeek>, Error> {
+        Ok(Box::new(File::open(&self.path)?))
+    }
+
+    fn modified(&self) -> Option<FileTime> {
+        let modified = self.metadata().ok()?.modified();
+        modified.ok().map(FileTime::from)
+    }
+
+    fn mount_data(&self) -> Observation<Vec<u8>> {
+        named_stream::read_mount_data(&self.folder, &self.path)
+    }
+
+    fn mount_data_of(&self, directory: &WideString) -> Result<Option<Vec<u8>>, Error> {
+        named_stream::read_file_beside(&self.folder, &self.path, directory)
+    }
+
+    fn host_path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+}
+
+/// What a directory of the folder has under a name, see [`Child`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum FolderChild {
+    Found(PathBuf),
+    Missing,
+    ShortName,
+}
+
+impl Folder {
+    /// How many names are kept of listed directories, all together.
+    const MAX_LISTED_NAMES: usize = 1_000_000;
 
     /// The folder, absolute and free of links.
-    pub(crate) fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         &self.root
-    }
-
-    /// What it means that a path is not in the folder.
-    pub(crate) fn scope(&self) -> Scope {
-        self.scope
-    }
-
-    /// How many directories were listed.
-    pub(crate) fn directory_reads(&self) -> u64 {
-        self.directory_reads.get()
     }
 
     /// The file or directory of this name in a directory of the volume, as NTFS would find it: upper and lower case
@@ -83,31 +170,33 @@ impl VolumeFolder {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub(crate) fn child(&self, directory: &Path, name: &WideString) -> Result<Child, Error> {
+    pub(super) fn child(&self, directory: &Path, name: &WideString) -> Result<FolderChild, Error> {
         let trimmed = trim_end(name);
         let names = [name, &trimmed];
         let names = &names[..if trimmed == *name { 1 } else { 2 }];
         for name in names {
             if let Some(path) = exact_child(directory, name)? {
-                return Ok(Child::Found(path));
+                return Ok(FolderChild::Found(path));
             }
         }
         let listing = self.listing(directory)?;
         for name in names {
             if let Some(name) = listing.get(&name.to_upcase()) {
-                return Ok(Child::Found(directory.join(name)));
+                return Ok(FolderChild::Found(directory.join(name)));
             }
         }
         if !is_short_name(name) {
-            return Ok(Child::Missing);
+            return Ok(FolderChild::Missing);
         }
         if !has_ntfs_attributes(&self.root) {
-            return Ok(Child::ShortName);
+            return Ok(FolderChild::ShortName);
         }
         let named = listing.values().map(|long| directory.join(long));
         let mut named =
             named.filter(|path| short_name(path).is_some_and(|s| s.eq_ignore_case(name)));
-        Ok(named.next().map_or(Child::Missing, Child::Found))
+        Ok(named
+            .next()
+            .map_or(FolderChild::Missing, FolderChild::Found))
     }
 
     /// Whether the folder is a mounted NTFS volume, and not a copy of its files.
@@ -197,7 +286,7 @@ const NTFS_ATTRIB: &str = "system.ntfs_attrib";
 const NTFS_TIMES: &str = "system.ntfs_times";
 
 /// Whether a file is shown by ntfs-3g, which answers to attributes by name that it does not list.
-pub(crate) fn has_ntfs_attributes(path: &Path) -> bool {
+pub(super) fn has_ntfs_attributes(path: &Path) -> bool {
     matches!(extended_attribute::get(path, NTFS_TIMES), Ok(Some(_)))
 }
 
@@ -205,47 +294,4 @@ pub(crate) fn has_ntfs_attributes(path: &Path) -> bool {
 fn short_name(path: &Path) -> Option<WideString> {
     let name = extended_attribute::get(path, "system.ntfs_dos_name").ok()??;
     Some(WideString::from_wtf8(&name))
-}
-
-/// Whether a name has the form of those that Windows makes up beside a long one: `PROGRA~1`, `PICTUR~2.JPG`.
-fn is_short_name(name: &WideString) -> bool {
-    let name = name.to_string_lossy();
-    let (base, extension) = name.rsplit_once('.').unwrap_or((&name, ""));
-    let Some((start, number)) = base.rsplit_once('~') else {
-        return false;
-    };
-    !start.is_empty()
-        && !number.is_empty()
-        && number.bytes().all(|byte| byte.is_ascii_digit())
-        && base.chars().count() <= 8
-        && extension.chars().count() <= 3
-}
-
-fn trim_end(name: &WideString) -> WideString {
-    let units = name.as_units();
-    let is_kept = |&unit: &u16| unit != u16::from(b'.') && unit != u16::from(b' ');
-    let length = units.iter().rposition(is_kept).map_or(0, |last| last + 1);
-    WideString::from_units(units[..length].to_vec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_with_a_tilde_and_a_number_are_short_names() {
-        for (name, is_short) in [
-            ("ADMINI~1", true),
-            ("PICTUR~2.JPG", true),
-            ("a~12.x", true),
-            ("Mount", false),
-            ("~1", false),
-            ("backup~", false),
-            ("administrator~1", false),
-            ("a~1.html", false),
-            ("a~b", false),
-        ] {
-            assert_eq!(is_short_name(&name.into()), is_short, "{name}");
-        }
-    }
 }

@@ -7,14 +7,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::volume_folder::{Child, VolumeFolder, has_ntfs_attributes};
+use super::volume_folder::{Folder, FolderChild, has_ntfs_attributes};
 use super::{extended_attribute, host_name};
+use crate::capture::volume::{
+    MAX_MOUNT_DATA_LENGTH, MOUNT_DATA, bounded_mount_data, streams_not_captured,
+};
 use crate::error::Error;
-use crate::observation::{NotCaptured, Observation};
+use crate::observation::Observation;
 use crate::wide_string::WideString;
-
-/// The stream's name.
-pub(crate) const MOUNT_DATA: &str = "$WIMMOUNTDATA";
 
 /// The attribute in which ntfs-3g shows the stream (`streams_interface=xattr`).
 const NTFS_3G_ATTRIBUTE: &str = "user.$WIMMOUNTDATA";
@@ -32,20 +32,17 @@ const NTFS_3G_STREAMS_LIST: &str = "ntfs.streams.list";
 /// people's, KAPE's underscore, people's dot, KAPE's nothing.
 const SEPARATORS: [&str; 5] = ["%3A", ":", "_", ".", ""];
 
-/// The most of a stream that is read, in bytes. Real ones have a few hundred, and Linux keeps no longer attributes.
-const MAX_LENGTH: u64 = 64 << 10;
-
 /// Reads the stream of a directory. It is absent only where a carrier that shows streams says so.
-pub(crate) fn read_mount_data(volume: &VolumeFolder, directory: &Path) -> Observation<Vec<u8>> {
+pub(crate) fn read_mount_data(volume: &Folder, directory: &Path) -> Observation<Vec<u8>> {
     match read(volume, directory) {
         Ok(Some(stream)) => Observation::Present(stream),
         Ok(None) if shows_streams(volume, directory) => Observation::Absent,
-        Ok(None) => Observation::NotCaptured(NotCaptured::Streams),
+        Ok(None) => streams_not_captured(),
         Err(error) => Observation::Unreadable(error),
     }
 }
 
-fn read(volume: &VolumeFolder, directory: &Path) -> Result<Option<Vec<u8>>, Error> {
+fn read(volume: &Folder, directory: &Path) -> Result<Option<Vec<u8>>, Error> {
     if let Some(stream) = read_attributes(directory)? {
         return Ok(Some(stream));
     }
@@ -62,7 +59,7 @@ fn read(volume: &VolumeFolder, directory: &Path) -> Result<Option<Vec<u8>>, Erro
 pub(crate) fn read_attributes(directory: &Path) -> Result<Option<Vec<u8>>, Error> {
     for name in [NTFS_3G_ATTRIBUTE].into_iter().chain(SAMBA_ATTRIBUTES) {
         match extended_attribute::get(directory, name) {
-            Ok(Some(stream)) => return bounded(stream).map(Some),
+            Ok(Some(stream)) => return bounded_mount_data(stream).map(Some),
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::Unsupported => break,
             Err(error) => return Err(Error::io(&error)),
@@ -96,14 +93,14 @@ pub(crate) fn hidden_file(directory: &Path) -> Option<PathBuf> {
 /// Reads the stream of a directory, which need not be there itself, from a file in its parent directory that is named
 /// after both.
 pub(crate) fn read_file_beside(
-    volume: &VolumeFolder,
+    volume: &Folder,
     parent: &Path,
     directory: &WideString,
 ) -> Result<Option<Vec<u8>>, Error> {
     for separator in SEPARATORS {
         let mut name = directory.as_units().to_vec();
         name.extend(separator.encode_utf16().chain(MOUNT_DATA.encode_utf16()));
-        if let Child::Found(file) = volume.child(parent, &WideString::from_units(name))? {
+        if let FolderChild::Found(file) = volume.child(parent, &WideString::from_units(name))? {
             return read_file(&file).map(Some);
         }
     }
@@ -135,22 +132,13 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     }
     let mut stream = Vec::new();
     let file = File::open(path)?;
-    file.take(MAX_LENGTH + 1).read_to_end(&mut stream)?;
-    bounded(stream)
-}
-
-fn bounded(stream: Vec<u8>) -> Result<Vec<u8>, Error> {
-    match stream.len() as u64 <= MAX_LENGTH {
-        true => Ok(stream),
-        false => Err(Error::malformed(
-            format!("a stream of at most {MAX_LENGTH} bytes"),
-            "a longer one",
-        )),
-    }
+    file.take(MAX_MOUNT_DATA_LENGTH + 1)
+        .read_to_end(&mut stream)?;
+    bounded_mount_data(stream)
 }
 
 /// Whether the host would show the directory's streams if it had any.
-fn shows_streams(volume: &VolumeFolder, directory: &Path) -> bool {
+fn shows_streams(volume: &Folder, directory: &Path) -> bool {
     let is_answered = |name| extended_attribute::get(directory, name).is_ok();
     let is_ntfs_3g = has_ntfs_attributes(directory) && is_answered(NTFS_3G_ATTRIBUTE);
     is_ntfs_3g || has_hidden_files(directory) || {

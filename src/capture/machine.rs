@@ -1,0 +1,137 @@
+//! A Windows in a capture: its drives and its hives.
+
+use super::Scope;
+use super::drive_name::DriveName;
+use super::drives::Drives;
+use super::hive_files::HiveFiles;
+use super::volume::Volume;
+use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::wide_string::WideString;
+use crate::windows_path::WindowsPath;
+
+/// A Windows in a capture: its drives and its hives.
+#[derive(Debug)]
+pub struct CapturedMachine {
+    drives: Drives,
+    software: Option<HiveFiles>,
+    system: Option<HiveFiles>,
+    /// The drive whose letter nothing tells.
+    assumed: Option<DriveName>,
+    warnings: Warnings,
+}
+
+/// The folder of the hives on the drive of Windows.
+pub(super) const CONFIG_FOLDER: &str = r"\Windows\System32\config";
+/// The letter of a volume that says none: Windows nearly always calls its own drive so.
+const ASSUMED_LETTER: char = 'C';
+
+impl CapturedMachine {
+    /// The machine of which this is the only volume known, that of Windows if there is one on it.
+    ///
+    /// # Errors
+    /// When it cannot be told whether there is.
+    pub(crate) fn on_volume(volume: Box<dyn Volume>, scope: Option<Scope>) -> Result<Self, Error> {
+        let drive = assumed_drive();
+        let mut drives = Drives::new(scope);
+        drives.add_volume(drive.clone(), volume);
+        let mut warnings = Warnings::default();
+        let hives = Hives::find(&drives, &drive, CONFIG_FOLDER, &mut warnings)?;
+        let mut machine = Hives::into_machine(hives.unwrap_or_default(), drives, warnings);
+        machine.assumed = Some(drive);
+        Ok(machine)
+    }
+
+    /// The drives.
+    pub fn drives(&self) -> &Drives {
+        &self.drives
+    }
+
+    /// The drives, to add others or replace some.
+    pub fn drives_mut(&mut self) -> &mut Drives {
+        &mut self.drives
+    }
+
+    /// The SOFTWARE hive, which says what is mounted.
+    pub fn software(&self) -> Option<&HiveFiles> {
+        self.software.as_ref()
+    }
+
+    /// The SYSTEM hive beside it.
+    pub fn system(&self) -> Option<&HiveFiles> {
+        self.system.as_ref()
+    }
+
+    /// Hands out the SOFTWARE hive, which can be read once.
+    pub fn take_software(&mut self) -> Option<HiveFiles> {
+        self.software.take()
+    }
+
+    /// Hands out the SYSTEM hive.
+    pub fn take_system(&mut self) -> Option<HiveFiles> {
+        self.system.take()
+    }
+
+    /// What of the capture is not used.
+    pub fn warnings(&self) -> &Warnings {
+        &self.warnings
+    }
+
+    /// Says where the machine kept Windows, as its SOFTWARE hive tells
+    /// ([`system_root`](crate::registry::system_root)): that gives a single volume its letter, and
+    /// `%SystemRoot%` its value.
+    pub fn set_system_root(&mut self, system_root: WideString) {
+        if let Some(assumed) = self.assumed.take()
+            && let Some(name) = DriveName::of(&WindowsPath::parse(&system_root))
+            && name != assumed
+        {
+            self.drives.rename(&assumed, name);
+        }
+        self.drives.set_system_root(system_root);
+    }
+}
+
+/// The SOFTWARE hive of a Windows, and the SYSTEM hive beside it.
+#[derive(Debug, Default)]
+pub(super) struct Hives {
+    software: Option<HiveFiles>,
+    system: Option<HiveFiles>,
+}
+
+impl Hives {
+    /// The hives in a folder of a drive, if there is a SOFTWARE hive.
+    pub(super) fn find(
+        drives: &Drives,
+        drive: &DriveName,
+        folder: &str,
+        warnings: &mut Warnings,
+    ) -> Result<Option<Self>, Error> {
+        let mut folder = WindowsPath::from(folder);
+        folder.root = drive.root().clone();
+        let Some(software) = HiveFiles::find(drives, &folder, "SOFTWARE", warnings)? else {
+            return Ok(None);
+        };
+        let system = HiveFiles::find(drives, &folder, "SYSTEM", warnings).unwrap_or_else(|error| {
+            let code = WarningCode::FileUnreadable;
+            warnings.push(Warning::new(code, error.to_string()));
+            None
+        });
+        Ok(Some(Hives {
+            software: Some(software),
+            system,
+        }))
+    }
+
+    pub(super) fn into_machine(self, drives: Drives, warnings: Warnings) -> CapturedMachine {
+        CapturedMachine {
+            drives,
+            software: self.software,
+            system: self.system,
+            assumed: None,
+            warnings,
+        }
+    }
+}
+
+pub(super) fn assumed_drive() -> DriveName {
+    DriveName::letter(ASSUMED_LETTER).expect("a letter")
+}

@@ -1,0 +1,316 @@
+//! The images in a WIM file: each is a capture of a volume.
+
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::Scope;
+use super::link::Link;
+use super::machine::CapturedMachine;
+use super::mount_traces::MountTraces;
+use super::read_at::{ReadAtCursor, Seekable};
+use super::volume::{
+    CapturedFile, Child, FileKind, MAX_MOUNT_DATA_LENGTH, MOUNT_DATA, ReadSeek, Volume,
+    is_short_name, trim_end,
+};
+use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::file_time::FileTime;
+use crate::mount_point::{ReparseData, ReparsePoint, ReparseTag};
+use crate::observation::Observation;
+use crate::wide_string::WideString;
+use crate::wim::{
+    CapturedWim, DirectoryEntry, FileAttributes, ImageMetadata, StreamEntry, WimHeader,
+};
+
+/// A WIM file of this host whose images are looked into.
+#[derive(Debug)]
+pub struct WimCapture {
+    wim: Rc<CapturedWim<Source>>,
+    warnings: Warnings,
+}
+
+type Source = ReadAtCursor<Rc<Seekable<File>>>;
+
+/// How many files of a folder are looked at to find the parts of a split WIM.
+const MAX_FILES_BESIDE: usize = 10_000;
+
+impl WimCapture {
+    /// Opens a WIM file. Of a split WIM the other parts are looked for in the same folder, by what they are, whatever
+    /// their names.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no WIM, or the part of a split WIM that holds the images is not there.
+    pub fn open(path: &Path) -> Result<WimCapture, Error> {
+        let (mut wim, mut warnings) = CapturedWim::open(source(path)?)?;
+        if wim.wim().header.is_split() {
+            for part in parts_beside(path, &wim.wim().header)? {
+                let name = part.display().to_string();
+                match source(&part).and_then(|source| wim.add_part(source)) {
+                    Ok(found) => warnings.extend_from(found, &name),
+                    Err(error) => warnings.push(
+                        Warning::new(WarningCode::FileUnreadable, error.to_string())
+                            .in_evidence(name),
+                    ),
+                }
+            }
+        }
+        let total = wim.wim().header.total_parts;
+        for number in wim.missing_parts() {
+            if number == 1 {
+                return Err(Error::malformed(
+                    format!(
+                        "part 1 of {total} of the split WIM, which holds its images, in the same folder"
+                    ),
+                    "no file that is it",
+                ));
+            }
+            warnings.push(Warning::new(
+                WarningCode::PartMissing,
+                format!("part {number} of {total} of the split WIM is not in the same folder"),
+            ));
+        }
+        Ok(WimCapture {
+            wim: Rc::new(wim),
+            warnings,
+        })
+    }
+
+    /// How many images there are.
+    pub fn image_count(&self) -> usize {
+        self.wim.image_count()
+    }
+
+    /// What an image is called, by its index counted from 1: `image 2: Windows 11 Pro`.
+    pub fn image_name(&self, index: usize) -> String {
+        let xml = self.wim.wim().xml.as_ref();
+        let image = xml.and_then(|xml| xml.image(u32::try_from(index).ok()?));
+        match image.and_then(|image| image.name.as_deref()) {
+            Some(name) if !name.is_empty() => format!("image {index}: {name}"),
+            _ => format!("image {index}"),
+        }
+    }
+
+    /// What could not be used of the file. What is found in an image later, its [`drives`](CapturedMachine::drives)
+    /// tell.
+    pub fn take_warnings(&mut self) -> Warnings {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// The volume of an image by its index, counted from 1, with the Windows on it, if there is one. An image is a whole
+    /// volume unless `scope` says otherwise.
+    ///
+    /// # Errors
+    /// When there is no such image, or its tree of files or the way to its hives cannot be read.
+    pub fn machine(&self, index: usize, scope: Option<Scope>) -> Result<CapturedMachine, Error> {
+        let (metadata, warnings) = self.wim.image(index)?;
+        let image = Image {
+            wim: Rc::clone(&self.wim),
+            metadata,
+            scope: scope.unwrap_or(Scope::Complete),
+            warnings: RefCell::new(warnings),
+        };
+        CapturedMachine::on_volume(Box::new(WimImage(Rc::new(image))), scope)
+    }
+}
+
+fn source(path: &Path) -> Result<Source, Error> {
+    Ok(ReadAtCursor::new(Rc::new(Seekable::open(path)?)))
+}
+
+/// The files in a WIM's folder that are parts of it.
+fn parts_beside(path: &Path, header: &WimHeader) -> Result<Vec<PathBuf>, Error> {
+    let path = fs::canonicalize(path)?;
+    let mut files = Vec::new();
+    for entry in path.parent().into_iter().map(fs::read_dir) {
+        for entry in entry?.take(MAX_FILES_BESIDE) {
+            let entry = entry?;
+            if entry.file_type()?.is_file() && entry.path() != path {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    files.retain(|file| {
+        let other = header_of(file);
+        other.is_some_and(|other| {
+            (other.guid, other.total_parts) == (header.guid, header.total_parts)
+                && other.part_number != header.part_number
+        })
+    });
+    Ok(files)
+}
+
+fn header_of(file: &Path) -> Option<WimHeader> {
+    let mut start = Vec::new();
+    let file = File::open(file).ok()?;
+    file.take(WimHeader::SIZE as u64)
+        .read_to_end(&mut start)
+        .ok()?;
+    WimHeader::parse(&start).ok()
+}
+
+/// An image as a volume.
+#[derive(Debug)]
+struct WimImage(Rc<Image>);
+
+#[derive(Debug)]
+struct Image {
+    wim: Rc<CapturedWim<Source>>,
+    metadata: ImageMetadata,
+    scope: Scope,
+    warnings: RefCell<Warnings>,
+}
+
+impl Image {
+    /// The data of a stream that is read whole.
+    fn read(&self, stream: &StreamEntry, limit: u64) -> Result<Vec<u8>, Error> {
+        let mut warnings = self.warnings.borrow_mut();
+        let data = self.wim.read_stream(stream, limit, &mut warnings)?;
+        data.ok_or_else(|| self.data_missing())
+    }
+
+    /// The reparse point of an entry that has one.
+    fn reparse_point(&self, entry: &DirectoryEntry) -> Result<ReparsePoint, Error> {
+        let mut warnings = self.warnings.borrow_mut();
+        let buffer = self.wim.read_reparse_buffer(entry, &mut warnings)?;
+        let (point, found) = ReparsePoint::parse(&buffer.ok_or_else(|| self.data_missing())?)?;
+        warnings.extend_from(found, &entry.name.to_string_lossy());
+        Ok(point)
+    }
+
+    fn data_missing(&self) -> Error {
+        let found = match &self.wim.missing_parts()[..] {
+            [] => "none".to_owned(),
+            parts => format!("none: of the split WIM the parts {parts:?} are not there"),
+        };
+        Error::malformed("data in the WIM", found)
+    }
+}
+
+impl Volume for WimImage {
+    fn scope(&self) -> Scope {
+        self.0.scope
+    }
+
+    fn root(&self) -> Rc<dyn CapturedFile> {
+        ImageFile::at(&self.0, self.0.metadata.root().clone())
+    }
+
+    fn search(&self, traces: &mut MountTraces<'_>) {
+        let image = &self.0;
+        let mut walk = image.metadata.walk();
+        while let Some(entry) = walk.next() {
+            traces.saw_file();
+            if entry.is_directory() {
+                if let Some(stream) = entry.named_stream(&MOUNT_DATA.into()) {
+                    traces.stream(walk.path(), image.read(stream, MAX_MOUNT_DATA_LENGTH));
+                }
+            } else if entry.reparse_tag == Some(ReparseTag::WIM) {
+                let mut directory = walk.path();
+                directory.pop();
+                match image.reparse_point(&entry).map(|point| point.data) {
+                    Ok(ReparseData::Wim(data)) => traces.stub(data.inferred_mount_id, &directory),
+                    Ok(_) => {}
+                    Err(error) => traces.unreadable(&error.in_evidence(entry.name.to_string())),
+                }
+            }
+        }
+        traces.warn(walk.into_warnings());
+    }
+
+    fn take_warnings(&self) -> Warnings {
+        self.0.warnings.take()
+    }
+}
+
+/// A file or directory of an image.
+#[derive(Debug)]
+struct ImageFile {
+    image: Rc<Image>,
+    entry: DirectoryEntry,
+}
+
+impl ImageFile {
+    fn at(image: &Rc<Image>, entry: DirectoryEntry) -> Rc<dyn CapturedFile> {
+        let image = Rc::clone(image);
+        Rc::new(ImageFile { image, entry })
+    }
+
+    /// Whether the directory keeps the short name of any file: else the capture keeps none.
+    fn has_short_names(&self) -> bool {
+        let mut entries = self.image.metadata.entries(&self.entry);
+        entries.any(|entry| entry.is_ok_and(|entry| !entry.dos_name.is_empty()))
+    }
+}
+
+impl CapturedFile for ImageFile {
+    fn kind(&self) -> Result<FileKind, Error> {
+        let is_directory = self.entry.is_directory();
+        let Some(tag) = self.entry.reparse_tag else {
+            return Ok(match is_directory {
+                true => FileKind::Directory,
+                false => FileKind::File,
+            });
+        };
+        if tag == ReparseTag::SYMLINK || tag == ReparseTag::MOUNT_POINT {
+            let point = self.image.reparse_point(&self.entry)?;
+            if let Some(link) = Link::of(&point)? {
+                return Ok(FileKind::Link(link));
+            }
+        }
+        // What is in a directory is there whatever its reparse point makes of it.
+        Ok(match is_directory {
+            true => FileKind::Directory,
+            false => FileKind::ReparsePoint(tag),
+        })
+    }
+
+    fn child(&self, name: &WideString) -> Result<Child, Error> {
+        let metadata = &self.image.metadata;
+        let trimmed = trim_end(name);
+        let child = match metadata.child(&self.entry, name)? {
+            None if trimmed != *name => metadata.child(&self.entry, &trimmed)?,
+            child => child,
+        };
+        Ok(match child {
+            Some(entry) => {
+                let name = entry.name.clone();
+                Child::Found(ImageFile::at(&self.image, entry), name)
+            }
+            None if is_short_name(name) && !self.has_short_names() => Child::ShortName,
+            None => Child::Missing,
+        })
+    }
+
+    fn open(&self) -> Result<Box<dyn ReadSeek>, Error> {
+        if self.entry.attributes.contains(FileAttributes::ENCRYPTED) {
+            return Err(Error::unsupported(
+                "a file that the file system had encrypted (EFS)",
+                "decrypt it on the machine before it is captured",
+            ));
+        }
+        let Some(stream) = self.entry.data() else {
+            return Ok(Box::new(Cursor::new([])));
+        };
+        match self.image.wim.open_stream(stream)? {
+            Some(reader) => Ok(Box::new(reader)),
+            None => Err(self.image.data_missing()),
+        }
+    }
+
+    fn modified(&self) -> Option<FileTime> {
+        Some(self.entry.last_write_time)
+    }
+
+    fn mount_data(&self) -> Observation<Vec<u8>> {
+        match self.entry.named_stream(&MOUNT_DATA.into()) {
+            None => Observation::Absent,
+            Some(stream) => match self.image.read(stream, MAX_MOUNT_DATA_LENGTH) {
+                Ok(stream) => Observation::Present(stream),
+                Err(error) => Observation::Unreadable(error),
+            },
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Reads what the registry of one machine says, and judges it by all the evidence there is.
+
+use std::path::Path;
+
+use super::{InspectOptions, Inspection};
+use crate::capture::{Drives, HiveFiles, OrphanedMountDirectory, ReadSeek};
+use crate::derive::derive;
+use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::evidence::{Evidence, Liveness};
+use crate::observation::{NotCaptured, Observation};
+use crate::registry::MountRegistry;
+use crate::registry::hive::{Hive, Recovery};
+use crate::registry::system_hive::SystemFacts;
+use crate::report::{
+    Capture, EvidenceKind, ImageDescription, MountedImage, OrphanedMount, OtherValue,
+};
+use crate::rivals::Rivals;
+
+/// What the registry of one machine says, and how it was captured.
+pub(super) struct RegistryEvidence {
+    kind: EvidenceKind,
+    /// What the kind of evidence tells about liveness.
+    liveness: Liveness,
+    registry: MountRegistry,
+    recovery: Option<Recovery>,
+    system: SystemEvidence,
+}
+
+impl RegistryEvidence {
+    pub(super) fn of_export(registry: MountRegistry, system: SystemEvidence) -> Self {
+        RegistryEvidence {
+            kind: EvidenceKind::RegistryExport,
+            liveness: Liveness::Unknown,
+            registry,
+            recovery: None,
+            system,
+        }
+    }
+
+    pub(super) fn read(
+        kind: EvidenceKind,
+        liveness: Liveness,
+        mut hive: Hive<Box<dyn ReadSeek>>,
+        system: SystemEvidence,
+    ) -> Result<Self, Error> {
+        let mut registry = MountRegistry::read_from_hive(&mut hive)?;
+        let recovery = Some(hive.recovery().clone());
+        registry.warnings.extend(hive.into_warnings());
+        Ok(RegistryEvidence {
+            kind,
+            liveness,
+            registry,
+            recovery,
+            system,
+        })
+    }
+
+    /// There is no SOFTWARE hive: nobody can tell what is mounted.
+    pub(super) fn none(kind: EvidenceKind, liveness: Liveness) -> Self {
+        let mut warnings = Warnings::default();
+        let text = "there is no Windows\\System32\\config\\SOFTWARE: what is mounted is not known";
+        warnings.push(Warning::new(WarningCode::MountRegistryNotInEvidence, text));
+        RegistryEvidence {
+            kind,
+            liveness,
+            registry: MountRegistry {
+                mounted_images: Observation::NotCaptured(NotCaptured::Path),
+                registrations: Vec::new(),
+                warnings,
+            },
+            recovery: None,
+            system: SystemEvidence::not_captured(),
+        }
+    }
+
+    /// Adds what could not be used of the capture.
+    pub(super) fn warn(&mut self, warnings: Warnings) {
+        self.registry.warnings.extend(warnings);
+    }
+
+    /// Judges every registration by all the evidence there is.
+    pub(super) fn judge(
+        mut self,
+        inspection: &Inspection<'_>,
+        part: Option<String>,
+        drives: Option<&Drives>,
+    ) -> Capture {
+        let options = inspection.options;
+        let registrations = self.registry.registrations;
+        let mut warnings = self.registry.warnings;
+        let liveness = options.captured.unwrap_or(self.liveness);
+        let rivals = Rivals::among(&registrations);
+        if let Some(drives) = drives {
+            drives.look_for_streams(&registrations);
+        }
+        let mut mounted_images = Vec::with_capacity(registrations.len());
+        for registration in &registrations {
+            let mut evidence = Evidence::from_registration(registration.clone());
+            evidence.liveness = liveness;
+            evidence.last_shutdown = self.system.facts.last_shutdown.clone();
+            evidence.filter_driver = self.system.facts.filter_driver.clone();
+            (evidence.mount_path_rivals, evidence.image_rivals) = rivals.of(registration);
+            if let Some(drives) = drives {
+                drives.observe(&mut evidence, &mut warnings);
+            }
+            mounted_images.push(mounted_image(&evidence));
+        }
+        let mut orphaned_mounts = Vec::new();
+        if let Some(drives) = drives.filter(|_| options.find_orphans) {
+            let progress = |seen| {
+                if let Some(progress) = options.progress {
+                    progress(seen);
+                }
+            };
+            let orphans = drives.find_orphans(&registrations, &mut warnings, progress);
+            orphaned_mounts.extend(orphans.into_iter().map(orphaned_mount));
+        }
+        warnings.extend(drives.map(Drives::take_warnings).unwrap_or_default());
+        warnings.extend(std::mem::take(&mut self.system.warnings));
+        Capture {
+            evidence: inspection.name.to_owned(),
+            kind: Some(self.kind),
+            captured: liveness,
+            part,
+            files_examined: drives.is_some(),
+            mounted_images,
+            orphaned_mounts,
+            recovery: self.recovery,
+            warnings: warnings.into_vec(),
+            error: None,
+        }
+    }
+}
+
+/// What the SYSTEM hive says, and what of it could not be used.
+pub(super) struct SystemEvidence {
+    facts: SystemFacts,
+    warnings: Warnings,
+}
+
+impl SystemEvidence {
+    fn not_captured() -> Self {
+        SystemEvidence {
+            facts: SystemFacts::not_captured(),
+            warnings: Warnings::default(),
+        }
+    }
+
+    /// Reads the SYSTEM hive that the caller names, or that which lies beside a SOFTWARE hive of this host.
+    ///
+    /// # Errors
+    /// When the one that the caller names cannot be read. That of one that was found is a warning.
+    pub(super) fn read_beside(
+        found: Option<&Path>,
+        options: &InspectOptions,
+    ) -> Result<Self, Error> {
+        match (&options.system, found) {
+            (Some(given), _) => Self::read(HiveFiles::on_host(given, &[])?),
+            (None, Some(found)) => Ok(HiveFiles::on_host(found, &[])
+                .and_then(Self::read)
+                .unwrap_or_else(Self::not_used)),
+            (None, None) => Ok(Self::not_captured()),
+        }
+    }
+
+    /// Reads the SYSTEM hive that the caller names, or that which was found with the evidence.
+    ///
+    /// # Errors
+    /// As for [`read_beside`](Self::read_beside).
+    pub(super) fn read_captured(
+        found: Option<HiveFiles>,
+        options: &InspectOptions,
+    ) -> Result<Self, Error> {
+        match (&options.system, found) {
+            (None, Some(found)) => Ok(Self::read(found).unwrap_or_else(Self::not_used)),
+            _ => Self::read_beside(None, options),
+        }
+    }
+
+    fn read(files: HiveFiles) -> Result<Self, Error> {
+        let name = files.hive_name().to_owned();
+        let mut hive = files.open()?;
+        let mut system = Self::not_captured();
+        system.facts = SystemFacts::read(&mut hive);
+        system.warnings.extend_from(hive.into_warnings(), &name);
+        if !system.facts.current_control_set.is_present() {
+            let text = "names no current control set: nothing of it is used";
+            let warning = Warning::new(WarningCode::SystemHiveNotUsed, text);
+            system.warnings.push(warning.in_evidence(name));
+        }
+        Ok(system)
+    }
+
+    fn not_used(error: Error) -> Self {
+        let mut system = Self::not_captured();
+        let warning = Warning::new(WarningCode::SystemHiveNotUsed, error.to_string());
+        system.warnings.push(warning);
+        system
+    }
+}
+
+/// A row of the report.
+fn mounted_image(evidence: &Evidence) -> MountedImage {
+    let verdict = derive(evidence);
+    let registration = &evidence.registration;
+    let other_values = registration.other_values.iter().map(|value| OtherValue {
+        name: value.name.clone(),
+        value_type: value.value_type,
+        data_hex: hex(&value.data),
+    });
+    MountedImage {
+        mount_id: registration.mount_id,
+        registry_key: registration.registry_key.clone(),
+        registered_at: registration.registered_at,
+        mount_path: registration.mount_path.present().cloned(),
+        image_file_path: registration.image_file_path.present().cloned(),
+        image_index: registration.image_index.present().copied(),
+        image: described_image(evidence),
+        mount_mode: evidence.mount_mode,
+        mount_status: verdict.mount_status,
+        possible_statuses: verdict.possible_statuses,
+        mount_flags: verdict.mount_flags,
+        progress_value: registration.progress_value.present().copied(),
+        other_values: other_values.collect(),
+        findings: verdict.findings,
+        next_step: verdict.next_step,
+    }
+}
+
+/// What the image file says of the image that the registration names.
+fn described_image(evidence: &Evidence) -> Option<ImageDescription> {
+    let wim = evidence.image_file.present()?.wim.as_ref().ok()?;
+    let index = *evidence.registration.image_index.present()?;
+    let image = wim.xml.as_ref()?.image(index)?;
+    Some(ImageDescription {
+        name: image.name.clone(),
+        edition: image.edition_id.clone(),
+        version: image.version.as_ref().map(ToString::to_string),
+        architecture: image.architecture.as_ref().map(ToString::to_string),
+    })
+}
+
+fn orphaned_mount(orphan: OrphanedMountDirectory) -> OrphanedMount {
+    let mount_data = orphan.mount_data.present();
+    OrphanedMount {
+        mount_id: mount_data.map_or(orphan.inferred_mount_id, |data| Some(data.mount_id)),
+        image_file_path: mount_data.and_then(|data| data.wim_path.clone()),
+        mount_path: orphan.mount_path,
+    }
+}
+
+fn hex(data: &[u8]) -> String {
+    let shown = &data[..data.len().min(OtherValue::MAX_BYTES)];
+    shown.iter().map(|byte| format!("{byte:02x}")).collect()
+}

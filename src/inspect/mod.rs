@@ -1,0 +1,253 @@
+//! Gathers the evidence of a capture and judges it.
+//!
+//! Here it is found out what the evidence is; `machine` reads the registry of each captured machine and judges what it
+//! says.
+
+mod machine;
+
+use std::fs::File;
+use std::io::{Cursor, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use self::machine::{RegistryEvidence, SystemEvidence};
+#[cfg(feature = "captured-wim")]
+use crate::capture::WimCapture;
+use crate::capture::{CapturedMachine, DriveName, Drives, HiveFiles, ReadSeek, Scope};
+use crate::error::Error;
+use crate::evidence::Liveness;
+use crate::observation::Observation;
+use crate::registry::hive::Hive;
+use crate::registry::{CodePage, RegistryExport, system_root};
+use crate::report::{Capture, EvidenceKind, Report};
+
+/// What the caller knows about the evidence, and wants to know.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct InspectOptions {
+    /// Whether the machine was running when it was captured; overrides what the evidence tells.
+    pub captured: Option<Liveness>,
+    /// The code page of `REGEDIT4` files and of `reg query` text.
+    pub code_page: CodePage,
+    /// The transaction logs of a hive, in any order. Without any, those that lie beside the hive are taken.
+    pub logs: Vec<PathBuf>,
+    /// The SYSTEM hive of the machine. Without one, that which lies beside a SOFTWARE hive is taken.
+    pub system: Option<PathBuf>,
+    /// Where drives of the captured machine lie on this host: they add to those of the capture, or replace them, and
+    /// join files to a registry export or a lone hive.
+    pub drives: Vec<(DriveName, PathBuf)>,
+    /// What it means that a file is not in the evidence; overrides what the evidence tells.
+    pub scope: Option<Scope>,
+    /// Of a WIM file only the image of this index, counted from 1.
+    #[cfg(feature = "captured-wim")]
+    pub image: Option<usize>,
+    /// Whether to search all drives for mount directories that no registration names.
+    pub find_orphans: bool,
+    /// Told now and then, during that search, how many files and directories were seen.
+    pub progress: Option<fn(u64)>,
+}
+
+/// Inspects one piece of evidence: finds out what it is, reads it, and judges every mounted image in it.
+///
+/// # Errors
+/// When the evidence cannot be read as a whole. What is lost of readable evidence becomes a warning in the report, and a
+/// part of it that cannot be read (an image of a WIM, a volume) a capture with an error.
+pub fn inspect(path: impl AsRef<Path>, options: &InspectOptions) -> Result<Report, Error> {
+    let path = path.as_ref();
+    let name = path.display().to_string();
+    let inspection = Inspection {
+        name: &name,
+        options,
+    };
+    let captures = inspection.path(path);
+    captures
+        .map(Report::new)
+        .map_err(|error| error.in_evidence(&*name))
+}
+
+/// Inspects evidence that comes as a stream, such as standard input; `name` is what the report calls it.
+///
+/// A registry export is read as it comes. A hive is kept in memory, as its parts lie in no order.
+///
+/// # Errors
+/// When the evidence cannot be read as a whole.
+pub fn inspect_stream(
+    name: &str,
+    source: impl Read,
+    options: &InspectOptions,
+) -> Result<Report, Error> {
+    let inspection = Inspection { name, options };
+    let capture = inspection.stream(source);
+    capture
+        .map(|capture| Report::new(vec![capture]))
+        .map_err(|error| error.in_evidence(name))
+}
+
+/// One piece of evidence, by its name, and what is to be done with it.
+struct Inspection<'a> {
+    name: &'a str,
+    options: &'a InspectOptions,
+}
+
+impl Inspection<'_> {
+    /// Finds out what lies at a path of this host.
+    fn path(&self, path: &Path) -> Result<Vec<Capture>, Error> {
+        let mut file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return self.directory(path).map(|capture| vec![capture]);
+        }
+        if !metadata.is_file() {
+            return self.stream(file).map(|capture| vec![capture]);
+        }
+        let start = read_start(&mut file)?;
+        #[cfg(feature = "captured-wim")]
+        if crate::wim::Wim::is_wim(&start) {
+            return self.wim(path);
+        }
+        file.rewind()?;
+        let capture = match Hive::<File>::is_hive(&start) {
+            true => self.hive_file(path),
+            false => self.stream(file),
+        };
+        capture.map(|capture| vec![capture])
+    }
+
+    fn hive_file(&self, path: &Path) -> Result<Capture, Error> {
+        let hive = HiveFiles::on_host(path, &self.options.logs)?.open()?;
+        let system = HiveFiles::system_beside(path);
+        let system = SystemEvidence::read_beside(system.as_deref(), self.options)?;
+        self.hive(hive, system)
+    }
+
+    fn stream(&self, mut source: impl Read) -> Result<Capture, Error> {
+        let options = self.options;
+        let mut start = read_start(&mut source)?;
+        if Hive::<File>::is_hive(&start) {
+            source.read_to_end(&mut start)?;
+            let mut logs = Vec::with_capacity(options.logs.len());
+            for log in &options.logs {
+                let read = std::fs::read(log)
+                    .map_err(|error| Error::io(&error).in_evidence(log.display().to_string()))?;
+                let log: (String, Box<dyn ReadSeek>) =
+                    (log.display().to_string(), Box::new(Cursor::new(read)));
+                logs.push(log);
+            }
+            let hive: Box<dyn ReadSeek> = Box::new(Cursor::new(start));
+            let hive = Hive::open_with_logs(hive, logs)?;
+            return self.hive(hive, SystemEvidence::read_beside(None, options)?);
+        }
+        let source = Cursor::new(start).chain(source.by_ref());
+        let export = RegistryExport::open(source, options.code_page)?;
+        let registry = export.read_mount_registry()?;
+        let system = SystemEvidence::read_beside(None, options)?;
+        let evidence = RegistryEvidence::of_export(registry, system);
+        Ok(evidence.judge(self, None, self.given_drives()?.as_ref()))
+    }
+
+    fn hive(
+        &self,
+        mut hive: Hive<Box<dyn ReadSeek>>,
+        system: SystemEvidence,
+    ) -> Result<Capture, Error> {
+        let mut drives = self.given_drives()?;
+        if let (Some(drives), Observation::Present(root)) = (&mut drives, system_root(&mut hive)) {
+            drives.set_system_root(root);
+        }
+        let evidence = RegistryEvidence::read(EvidenceKind::Hive, Liveness::Unknown, hive, system)?;
+        Ok(evidence.judge(self, None, drives.as_ref()))
+    }
+
+    fn directory(&self, path: &Path) -> Result<Capture, Error> {
+        let machine = CapturedMachine::in_directory(path, self.options.scope)?;
+        self.machine(EvidenceKind::Directory, Liveness::Stopped, None, machine)
+    }
+
+    /// Each image of a WIM is a capture of its own.
+    #[cfg(feature = "captured-wim")]
+    fn wim(&self, path: &Path) -> Result<Vec<Capture>, Error> {
+        let mut wim = WimCapture::open(path)?;
+        let indexes = match self.options.image {
+            Some(index) => index..=index,
+            None => 1..=wim.image_count(),
+        };
+        let mut captures = Vec::new();
+        let mut is_windows_found = false;
+        for index in indexes {
+            let part = wim.image_name(index);
+            let machine = wim.machine(index, self.options.scope);
+            let is_windows = |machine: &CapturedMachine| machine.software().is_some();
+            is_windows_found |= machine.as_ref().map_or(true, is_windows);
+            let kind = EvidenceKind::CapturedWim;
+            let capture = machine.and_then(|machine| {
+                self.machine(kind, Liveness::Stopped, Some(part.clone()), machine)
+            });
+            captures.push(
+                capture.unwrap_or_else(|error| {
+                    Capture::unreadable_part(self.name, kind, part, &error)
+                }),
+            );
+        }
+        if !is_windows_found && !self.options.find_orphans {
+            return Err(Error::malformed(
+                "an image with Windows\\System32\\config\\SOFTWARE",
+                match captures.len() {
+                    1 => "an image without it".to_owned(),
+                    count => format!("{count} images without it"),
+                },
+            ));
+        }
+        if let Some(first) = captures.first_mut() {
+            first.add_warnings(wim.take_warnings());
+        }
+        Ok(captures)
+    }
+
+    /// A machine that was captured with its files.
+    fn machine(
+        &self,
+        kind: EvidenceKind,
+        liveness: Liveness,
+        part: Option<String>,
+        mut machine: CapturedMachine,
+    ) -> Result<Capture, Error> {
+        let mut evidence = match machine.take_software() {
+            Some(mut software) => {
+                if !self.options.logs.is_empty() {
+                    software.set_logs(&self.options.logs)?;
+                }
+                let mut hive = software.open()?;
+                if let Observation::Present(root) = system_root(&mut hive) {
+                    machine.set_system_root(root);
+                }
+                let system = SystemEvidence::read_captured(machine.take_system(), self.options)?;
+                RegistryEvidence::read(kind, liveness, hive, system)?
+            }
+            None => RegistryEvidence::none(kind, liveness),
+        };
+        for (name, place) in &self.options.drives {
+            machine.drives_mut().add(name.clone(), place)?;
+        }
+        evidence.warn(machine.warnings().clone());
+        Ok(evidence.judge(self, part, Some(machine.drives())))
+    }
+
+    /// The drives that the caller joins to registry evidence, if any.
+    fn given_drives(&self) -> Result<Option<Drives>, Error> {
+        if self.options.drives.is_empty() {
+            return Ok(None);
+        }
+        let mut drives = Drives::new(self.options.scope);
+        for (name, place) in &self.options.drives {
+            drives.add(name.clone(), place)?;
+        }
+        Ok(Some(drives))
+    }
+}
+
+/// As much of a file as tells whether it is a hive.
+fn read_start(source: &mut impl Read) -> Result<Vec<u8>, Error> {
+    let mut start = Vec::new();
+    let length = Hive::<File>::START as u64;
+    source.by_ref().take(length).read_to_end(&mut start)?;
+    Ok(start)
+}
