@@ -239,10 +239,12 @@ impl Capture {
         part: String,
         error: &crate::Error,
     ) -> Self {
+        let message = format!("{evidence}, {part}: {error}");
         Capture {
             kind: Some(kind),
             part: Some(part),
-            ..Capture::unreadable(evidence, &error.clone().in_evidence(evidence))
+            error: Some(CaptureError { message }),
+            ..Capture::unreadable(evidence, error)
         }
     }
 

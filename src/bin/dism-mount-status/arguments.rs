@@ -97,6 +97,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SCOPE", value_enum, help_heading = "Evidence")]
     scope: Option<WholeOrPart>,
 
+    /// Of a WIM file only this image, counted from 1 [default: all of them]
+    #[arg(long, value_name = "INDEX", help_heading = "Evidence")]
+    image: Option<usize>,
+
     /// Also search the captured files for mount directories that no registration names
     #[arg(long, help_heading = "Evidence")]
     find_orphans: bool,
@@ -268,6 +272,7 @@ impl Arguments {
         options.system.clone_from(&self.system);
         options.drives.clone_from(&self.drives);
         options.scope = self.scope.map(Scope::from);
+        options.image = self.image;
         options.find_orphans = self.find_orphans;
         options.progress = (!self.quiet).then_some(progress::searched);
         options
