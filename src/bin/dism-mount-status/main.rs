@@ -1,19 +1,16 @@
 //! The command line: takes evidence, prints what an inspection of it found.
 //!
-//! One file per concern: what is asked for in `arguments`, one file per output format, where the output goes in `output`,
+//! One file per concern: what is asked for in `arguments`, the output formats in `format`, where the output goes in `output`,
 //! what is said beside it in `messages`, how far it has come in `progress`, how it all ends in `exit`.
 
 mod arguments;
-mod dism;
 mod exit;
+mod format;
 mod generate;
-mod json;
 mod layout;
 mod messages;
 mod output;
-mod powershell;
 mod progress;
-mod table;
 
 use std::io;
 use std::path::Path;
@@ -21,7 +18,7 @@ use std::process::ExitCode;
 
 use dism_mount_status::{Capture, InspectOptions, Report, inspect, inspect_stream};
 
-use crate::arguments::{Arguments, Format};
+use crate::arguments::Arguments;
 use crate::exit::Outcome;
 use crate::output::Destination;
 
@@ -43,12 +40,9 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
     }
     let report = report(&arguments.evidence, &arguments.options());
     progress::end();
-    destination.write(|out| match arguments.format {
-        Format::Table => table::write(&report, destination.layout(), out),
-        Format::Dism => dism::write(&report, out),
-        Format::Powershell => powershell::write(&report, out),
-        Format::Json => json::write(&report, out),
-        Format::Jsonl => json::write_lines(&report, out),
+    destination.write(|out| {
+        let mut writer = format::writer(arguments.format, destination.layout());
+        format::write(&report, writer.as_mut(), out)
     })?;
     messages::about(&report, arguments, &destination);
     Ok(Outcome::of(&report, arguments.fail_on))

@@ -1,6 +1,5 @@
 //! `--format table`: for reading. Each image with its status, the reasons, and what to do next.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anstyle::Style;
@@ -8,10 +7,12 @@ use dism_mount_status::registry::ValueType;
 use dism_mount_status::registry::hive::Recovery;
 use dism_mount_status::{
     Basis, Capture, DismMountMode, DismMountStatus, EvidenceKind, Finding, ImageDescription,
-    Liveness, MountedImage, NextStep, OrphanedMount, OtherValue, Report, Severity, Warning,
-    WarningCode, WideString,
+    Liveness, MountedImage, NextStep, OrphanedMount, OtherValue, Severity, Warning, WarningCode,
+    WideString,
 };
 
+use super::ReportWriter;
+use super::totals::{Totals, counted, statuses};
 use crate::layout::{BAD, COMMAND, DOUBTFUL, FAINT, GOOD, HEADING, Layout, MOST, left_out};
 use dism_mount_status::visible::{visible, visible_wide};
 
@@ -20,24 +21,46 @@ const MOST_BYTES: usize = 64;
 /// What stands for a value that the evidence does not hold.
 const NOT_RECORDED: &str = "(not recorded)";
 
-/// Writes every capture, then the sum of them.
-pub(crate) fn write(report: &Report, layout: Layout, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table { layout, out };
-    for (number, capture) in report.captures.iter().enumerate() {
-        if number > 0 {
-            writeln!(table.out)?;
-        }
-        table.capture(capture)?;
-    }
-    table.summary(report)
+/// Every capture, then the sum of them.
+#[derive(Debug)]
+pub(crate) struct Table {
+    layout: Layout,
+    totals: Totals,
 }
 
-struct Table<'a> {
+impl Table {
+    /// A table that looks like this.
+    pub(crate) fn new(layout: Layout) -> Self {
+        Table {
+            layout,
+            totals: Totals::default(),
+        }
+    }
+}
+
+impl ReportWriter for Table {
+    fn capture(&mut self, capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
+        if self.totals.captures > 0 {
+            writeln!(out)?;
+        }
+        self.totals.add(capture);
+        let layout = self.layout;
+        Page { layout, out }.capture(capture)
+    }
+
+    fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let layout = self.layout;
+        Page { layout, out }.summary(&self.totals)
+    }
+}
+
+/// Where a table is written to.
+struct Page<'a> {
     layout: Layout,
     out: &'a mut dyn Write,
 }
 
-impl Table<'_> {
+impl Page<'_> {
     fn line(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "{text}")
     }
@@ -89,7 +112,7 @@ impl Table<'_> {
     fn image(&mut self, label: &str, image: &MountedImage) -> io::Result<()> {
         let margin = " ".repeat(label.len());
         let mount_path = self.styled(HEADING, &recorded(image.mount_path.as_ref()));
-        let statuses = self.statuses(image);
+        let statuses = self.statuses(&statuses(image));
         self.line(&format!("{label}{statuses}  {mount_path}"))?;
         let index = image
             .image_index
@@ -222,18 +245,9 @@ impl Table<'_> {
     }
 
     /// What all captures come to. One capture in which nothing is mounted has said so already.
-    fn summary(&mut self, report: &Report) -> io::Result<()> {
-        let captures = &report.captures;
-        let orphans: usize = captures
-            .iter()
-            .map(|capture| capture.orphaned_mounts.len())
-            .sum();
-        let unread = captures
-            .iter()
-            .filter(|capture| capture.error.is_some())
-            .count();
-        let images = report.mounted_images().count();
-        if captures.len() == 1 && images + orphans == 0 {
+    fn summary(&mut self, totals: &Totals) -> io::Result<()> {
+        let images = totals.images();
+        if totals.captures == 1 && images + totals.orphans == 0 {
             return Ok(());
         }
         let mut facts = vec![match images {
@@ -241,21 +255,24 @@ impl Table<'_> {
             _ => {
                 let images = counted(images, "mounted image", "mounted images");
                 let images = self.styled(HEADING, &images);
-                format!("{images}: {}.", self.by_status(report))
+                let by_status = totals.images_by_status();
+                let by_status = by_status
+                    .map(|(statuses, count)| format!("{count} {}", self.statuses(&statuses)));
+                format!("{images}: {}.", by_status.collect::<Vec<_>>().join(", "))
             }
         }];
-        if orphans > 0 {
+        if totals.orphans > 0 {
             let orphans = counted(
-                orphans,
+                totals.orphans,
                 "orphaned mount directory",
                 "orphaned mount directories",
             );
             facts.push(format!("{orphans}."));
         }
-        if unread > 0 {
+        if totals.unread > 0 {
             let text = format!(
-                "{unread} of {} pieces of evidence could not be read.",
-                captures.len()
+                "{} of {} pieces of evidence could not be read.",
+                totals.unread, totals.captures
             );
             facts.push(self.styled(BAD, &text));
         }
@@ -263,27 +280,11 @@ impl Table<'_> {
         self.paragraph("", &facts.join(" "))
     }
 
-    fn by_status(&self, report: &Report) -> String {
-        let mut counts = BTreeMap::new();
-        for image in report.mounted_images() {
-            let statuses = (image.mount_status, &image.possible_statuses);
-            counts.entry(statuses).or_insert((image, 0_usize)).1 += 1;
-        }
-        let counts = counts.values().map(|(image, count)| {
-            let statuses = self.statuses(image);
-            format!("{count} {statuses}")
-        });
-        counts.collect::<Vec<_>>().join(", ")
-    }
-
     /// The status, and what else it may be: `Ok or NeedsRemount`.
-    fn statuses(&self, image: &MountedImage) -> String {
-        let others = image.possible_statuses.iter().copied();
-        let others = others.filter(|status| *status != image.mount_status);
-        let names = [image.mount_status]
-            .into_iter()
-            .chain(others)
-            .map(|status| self.styled(style(status), status.powershell_text()));
+    fn statuses(&self, statuses: &[DismMountStatus]) -> String {
+        let names = statuses
+            .iter()
+            .map(|status| self.styled(style(*status), status.powershell_text()));
         names.collect::<Vec<_>>().join(" or ")
     }
 }
@@ -372,13 +373,6 @@ fn style(status: DismMountStatus) -> Style {
         DismMountStatus::Ok => GOOD,
         DismMountStatus::NeedsRemount => DOUBTFUL,
         DismMountStatus::Invalid => BAD,
-    }
-}
-
-fn counted(count: usize, one: &str, more: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        _ => format!("{count} {more}"),
     }
 }
 

@@ -1,0 +1,124 @@
+//! `--format json` and `--format jsonl`: the report for programs.
+//!
+//! Nothing here goes through `serde_json::Value`: it cannot hold lone surrogates, which the report carries exactly.
+
+use std::io::{self, Write};
+
+use dism_mount_status::{Capture, CaptureError, Liveness, MountedImage, Report};
+use serde::Serialize;
+
+use super::ReportWriter;
+
+/// The whole report as one document.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    has_captures: bool,
+}
+
+/// What closes a report without captures, from the end of its list of captures on.
+const CLOSING: &str = "]\n}";
+/// What stands before each line of a capture in the document.
+const INDENT: &[u8] = b"    ";
+
+impl ReportWriter for Document {
+    fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let empty = serde_json::to_string_pretty(&Report::new(Vec::new()))?;
+        out.write_all(empty.strip_suffix(CLOSING).unwrap_or(&empty).as_bytes())
+    }
+
+    fn capture(&mut self, capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(if self.has_captures { b",\n" } else { b"\n" })?;
+        self.has_captures = true;
+        out.write_all(INDENT)?;
+        Ok(serde_json::to_writer_pretty(Indented(out), capture)?)
+    }
+
+    fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        if self.has_captures {
+            out.write_all(b"\n  ")?;
+        }
+        writeln!(out, "{CLOSING}")
+    }
+}
+
+/// Indents every line but the first. Line feeds in the text are not there: JSON escapes them.
+struct Indented<'a>(&'a mut dyn Write);
+
+impl Write for Indented<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.0.write_all(line)?;
+            if line.ends_with(b"\n") {
+                self.0.write_all(INDENT)?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A line per mounted image, and one per capture that could not be read.
+#[derive(Debug)]
+pub(crate) struct Lines;
+
+impl ReportWriter for Lines {
+    fn capture(&mut self, capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
+        let evidence = &capture.evidence;
+        for image in &capture.mounted_images {
+            let line = ImageLine {
+                evidence,
+                captured: capture.captured,
+                image,
+            };
+            write_line(&line, out)?;
+        }
+        match &capture.error {
+            Some(error) => write_line(&ErrorLine { evidence, error }, out),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes one object on a line of its own.
+pub(super) fn write_line(line: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    writeln!(out)
+}
+
+#[derive(Serialize)]
+struct ImageLine<'a> {
+    evidence: &'a str,
+    captured: Liveness,
+    #[serde(flatten)]
+    image: &'a MountedImage,
+}
+
+#[derive(Serialize)]
+struct ErrorLine<'a> {
+    evidence: &'a str,
+    error: &'a CaptureError,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_what_serde_makes_of_the_whole_report() {
+        let unreadable = |name: &str| {
+            let error = "a\nb".parse::<dism_mount_status::DismMountStatus>();
+            Capture::unreadable(name, &error.unwrap_err())
+        };
+        for count in 0..3 {
+            let captures: Vec<Capture> = (0..count).map(|n| unreadable(&n.to_string())).collect();
+            let report = Report::new(captures);
+            let mut out = Vec::new();
+            super::super::write(&report, &mut Document::default(), &mut out).unwrap();
+            let whole = serde_json::to_string_pretty(&report).unwrap() + "\n";
+            assert_eq!(String::from_utf8(out).unwrap(), whole);
+        }
+    }
+}

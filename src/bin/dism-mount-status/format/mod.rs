@@ -1,0 +1,57 @@
+//! The output formats, one file each.
+//!
+//! Every format takes captures one at a time, as they become ready, and keeps of them no more than it needs for what follows:
+//! counts, mostly. So a hundred thousand captures take no more memory than the largest of them.
+
+mod dism;
+mod json;
+mod powershell;
+mod table;
+mod totals;
+
+use std::io::{self, Write};
+
+use dism_mount_status::{Capture, Report};
+
+use crate::arguments::Format;
+use crate::layout::Layout;
+
+/// Writes captures in one format: `begin`, then `capture` for each, then `end`, all to the same place.
+pub(crate) trait ReportWriter {
+    /// Writes what stands before the first capture.
+    fn begin(&mut self, _out: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Writes one capture.
+    fn capture(&mut self, capture: &Capture, out: &mut dyn Write) -> io::Result<()>;
+
+    /// Writes what stands after the last capture.
+    fn end(&mut self, _out: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The writer of a format; `layout` is for those made for reading.
+pub(crate) fn writer(format: Format, layout: Layout) -> Box<dyn ReportWriter> {
+    match format {
+        Format::Table => Box::new(table::Table::new(layout)),
+        Format::Dism => Box::new(dism::Listing::default()),
+        Format::Powershell => Box::new(powershell::Listing::default()),
+        Format::Json => Box::new(json::Document::default()),
+        Format::Jsonl => Box::new(json::Lines),
+    }
+}
+
+/// Writes a whole report.
+pub(crate) fn write(
+    report: &Report,
+    writer: &mut dyn ReportWriter,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writer.begin(out)?;
+    for capture in &report.captures {
+        writer.capture(capture, out)?;
+    }
+    writer.end(out)
+}
