@@ -232,12 +232,12 @@ impl From<Error> for io::Error {
 macro_rules! codes {
     (
         $(#[$meta:meta])*
-        pub enum $name:ident { $( $(#[$doc:meta])* $variant:ident = $code:literal ),+ $(,)? }
+        pub enum $name:ident { $( $(#[doc = $doc:literal])+ $variant:ident = $code:literal ),+ $(,)? }
     ) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
-        pub enum $name { $( $(#[$doc])* $variant ),+ }
+        pub enum $name { $( $(#[doc = $doc])+ $variant ),+ }
 
         impl $name {
             /// Every code, in the order of their documentation.
@@ -246,6 +246,11 @@ macro_rules! codes {
             /// The stable kebab-case code.
             pub const fn as_str(self) -> &'static str {
                 match self { $( $name::$variant => $code ),+ }
+            }
+
+            /// What the code means, in a sentence: that of its documentation.
+            pub const fn description(self) -> &'static str {
+                match self { $( $name::$variant => concat!($($doc),+).trim_ascii() ),+ }
             }
         }
 

@@ -47,6 +47,8 @@ pub struct Capture {
     pub kind: Option<EvidenceKind>,
     /// Whether the machine was running when it was captured.
     pub captured: Liveness,
+    /// The machine's last clean shutdown; null where the evidence does not tell.
+    pub last_shutdown: Option<FileTime>,
     /// Which part of the evidence this is: an image of a WIM, a volume, a shadow copy, a host; null for the whole.
     pub part: Option<String>,
     /// Whether mount directories and image files were looked for, besides the registry.
@@ -110,6 +112,8 @@ pub struct MountedImage {
     pub image_file_path: Option<WideString>,
     /// The image in that file, counted from 1, as recorded.
     pub image_index: Option<u32>,
+    /// When the image file was last written; null where it is not in the evidence.
+    pub image_file_modified: Option<FileTime>,
     /// What the image file says of that image; null where it could not be read.
     pub image: Option<ImageDescription>,
     /// Whether it can be written to; null where that is not recorded.
@@ -143,6 +147,10 @@ pub struct ImageDescription {
     pub version: Option<String>,
     /// The processor architecture, such as `amd64`.
     pub architecture: Option<String>,
+    /// When the image was captured.
+    pub created: Option<FileTime>,
+    /// When the image was last changed in its file.
+    pub modified: Option<FileTime>,
 }
 
 /// A value of a registration that is not known to belong there.
@@ -219,6 +227,7 @@ impl Capture {
             evidence: evidence.into(),
             kind: None,
             captured: Liveness::Unknown,
+            last_shutdown: None,
             part: None,
             files_examined: false,
             mounted_images: Vec::new(),

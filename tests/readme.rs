@@ -49,6 +49,16 @@ fn the_readme_has_every_code_and_no_other() {
         .filter(|code| code.contains('-'))
         .collect();
     assert_eq!(documented, known);
+    let findings = FindingCode::ALL
+        .iter()
+        .map(|code| (code.as_str(), code.description()));
+    let warnings = WarningCode::ALL
+        .iter()
+        .map(|code| (code.as_str(), code.description()));
+    for (code, description) in findings.chain(warnings) {
+        let row = format!("\n| `{code}` | {description} |\n");
+        assert!(readme.contains(&row), "the README lacks{row}");
+    }
 }
 
 #[test]

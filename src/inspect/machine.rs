@@ -121,6 +121,7 @@ impl RegistryEvidence {
             evidence: inspection.name.to_owned(),
             kind: Some(self.kind),
             captured: liveness,
+            last_shutdown: self.system.facts.last_shutdown.present().copied(),
             part,
             files_examined: drives.is_some(),
             mounted_images,
@@ -215,6 +216,7 @@ fn mounted_image(evidence: &Evidence) -> MountedImage {
         mount_path: registration.mount_path.present().cloned(),
         image_file_path: registration.image_file_path.present().cloned(),
         image_index: registration.image_index.present().copied(),
+        image_file_modified: evidence.image_file.present().and_then(|file| file.modified),
         image: described_image(evidence),
         mount_mode: evidence.mount_mode,
         mount_status: verdict.mount_status,
@@ -237,6 +239,8 @@ fn described_image(evidence: &Evidence) -> Option<ImageDescription> {
         edition: image.edition_id.clone(),
         version: image.version.as_ref().map(ToString::to_string),
         architecture: image.architecture.as_ref().map(ToString::to_string),
+        created: image.creation_time,
+        modified: image.last_modification_time,
     })
 }
 

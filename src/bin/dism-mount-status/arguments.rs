@@ -187,8 +187,18 @@ pub(crate) enum Format {
     Powershell,
     /// One JSON document with everything (--generate json-schema describes it)
     Json,
-    /// One line of JSON per mounted image
+    /// One line of JSON per mounted image (--generate jsonl-schema)
     Jsonl,
+    /// A row per mounted image, orphaned mount directory, and capture without either
+    Csv,
+    /// SARIF 2.1.0, a result per finding
+    Sarif,
+    /// Annotations of a GitHub workflow
+    Github,
+    /// Events as JSON lines for Timesketch
+    Timeline,
+    /// Counts: captures, images by status, errors
+    Summary,
 }
 
 /// From which state on the exit code is 1.
@@ -220,6 +230,8 @@ pub(crate) enum Generate {
     CompletePowershell,
     /// The JSON Schema of --format json
     JsonSchema,
+    /// The JSON Schema of each line of --format jsonl
+    JsonlSchema,
 }
 
 impl Arguments {

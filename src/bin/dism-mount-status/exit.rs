@@ -36,7 +36,8 @@ impl Outcome {
         }
     }
 
-    fn of_status(status: DismMountStatus, fail_on: FailOn) -> Outcome {
+    /// What one image in this state leads to.
+    pub(crate) fn of_status(status: DismMountStatus, fail_on: FailOn) -> Outcome {
         let found = match fail_on {
             FailOn::Invalid => status >= DismMountStatus::Invalid,
             FailOn::NeedsRemount => status >= DismMountStatus::NeedsRemount,

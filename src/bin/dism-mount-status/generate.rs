@@ -6,9 +6,11 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use clap_mangen::Man;
 use dism_mount_status::Report;
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
 use crate::arguments::{Arguments, EXAMPLES, EXIT_CODES, Generate};
+use crate::format::JsonLine;
 
 /// Writes what was asked for.
 pub(crate) fn write(what: Generate, out: &mut dyn Write) -> io::Result<()> {
@@ -18,7 +20,8 @@ pub(crate) fn write(what: Generate, out: &mut dyn Write) -> io::Result<()> {
         Generate::CompleteZsh => completions(Shell::Zsh, out),
         Generate::CompleteFish => completions(Shell::Fish, out),
         Generate::CompletePowershell => completions(Shell::PowerShell, out),
-        Generate::JsonSchema => json_schema(out),
+        Generate::JsonSchema => json_schema::<Report>(out),
+        Generate::JsonlSchema => json_schema::<JsonLine<'_>>(out),
     }
 }
 
@@ -48,10 +51,10 @@ fn completions(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&script)
 }
 
-fn json_schema(out: &mut dyn Write) -> io::Result<()> {
+fn json_schema<T: JsonSchema>(out: &mut dyn Write) -> io::Result<()> {
     let generator = SchemaSettings::draft2020_12()
         .for_serialize()
         .into_generator();
-    serde_json::to_writer_pretty(&mut *out, &generator.into_root_schema_for::<Report>())?;
+    serde_json::to_writer_pretty(&mut *out, &generator.into_root_schema_for::<T>())?;
     writeln!(out)
 }

@@ -41,7 +41,7 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
     let report = report(&arguments.evidence, &arguments.options());
     progress::end();
     destination.write(|out| {
-        let mut writer = format::writer(arguments.format, destination.layout());
+        let mut writer = format::writer(arguments, destination.layout());
         format::write(&report, writer.as_mut(), out)
     })?;
     messages::about(&report, arguments, &destination);

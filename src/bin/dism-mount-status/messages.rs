@@ -30,8 +30,14 @@ pub(crate) fn about(report: &Report, arguments: &Arguments, destination: &Destin
 
 fn carries_warnings(format: Format) -> bool {
     match format {
-        Format::Table | Format::Json => true,
-        Format::Dism | Format::Powershell | Format::Jsonl => false,
+        Format::Table | Format::Json | Format::Sarif | Format::Github => true,
+        // CSV has their codes only.
+        Format::Dism
+        | Format::Powershell
+        | Format::Jsonl
+        | Format::Csv
+        | Format::Timeline
+        | Format::Summary => false,
     }
 }
 

@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 
 use dism_mount_status::{Capture, CaptureError, Liveness, MountedImage, Report};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ReportWriter;
@@ -18,7 +19,7 @@ pub(crate) struct Document {
 /// What closes a report without captures, from the end of its list of captures on.
 const CLOSING: &str = "]\n}";
 /// What stands before each line of a capture in the document.
-const INDENT: &[u8] = b"    ";
+const INDENT: &str = "    ";
 
 impl ReportWriter for Document {
     fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
@@ -29,8 +30,11 @@ impl ReportWriter for Document {
     fn capture(&mut self, capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(if self.has_captures { b",\n" } else { b"\n" })?;
         self.has_captures = true;
-        out.write_all(INDENT)?;
-        Ok(serde_json::to_writer_pretty(Indented(out), capture)?)
+        out.write_all(INDENT.as_bytes())?;
+        Ok(serde_json::to_writer_pretty(
+            Indented::new(out, INDENT),
+            capture,
+        )?)
     }
 
     fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
@@ -42,21 +46,31 @@ impl ReportWriter for Document {
 }
 
 /// Indents every line but the first. Line feeds in the text are not there: JSON escapes them.
-struct Indented<'a>(&'a mut dyn Write);
+pub(super) struct Indented<'a> {
+    out: &'a mut dyn Write,
+    indent: &'static str,
+}
+
+impl<'a> Indented<'a> {
+    /// Writes to `out`, with this before each line.
+    pub(super) fn new(out: &'a mut dyn Write, indent: &'static str) -> Self {
+        Indented { out, indent }
+    }
+}
 
 impl Write for Indented<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.0.write_all(line)?;
+            self.out.write_all(line)?;
             if line.ends_with(b"\n") {
-                self.0.write_all(INDENT)?;
+                self.out.write_all(self.indent.as_bytes())?;
             }
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.out.flush()
     }
 }
 
@@ -67,16 +81,25 @@ pub(crate) struct Lines;
 impl ReportWriter for Lines {
     fn capture(&mut self, capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
         let evidence = &capture.evidence;
+        let part = capture.part.as_deref();
         for image in &capture.mounted_images {
-            let line = ImageLine {
+            let line = Line::Image {
                 evidence,
+                part,
                 captured: capture.captured,
                 image,
             };
             write_line(&line, out)?;
         }
         match &capture.error {
-            Some(error) => write_line(&ErrorLine { evidence, error }, out),
+            Some(error) => {
+                let line = Line::Error {
+                    evidence,
+                    part,
+                    error,
+                };
+                write_line(&line, out)
+            }
             None => Ok(()),
         }
     }
@@ -88,18 +111,33 @@ pub(super) fn write_line(line: &impl Serialize, out: &mut dyn Write) -> io::Resu
     writeln!(out)
 }
 
-#[derive(Serialize)]
-struct ImageLine<'a> {
-    evidence: &'a str,
-    captured: Liveness,
-    #[serde(flatten)]
-    image: &'a MountedImage,
-}
-
-#[derive(Serialize)]
-struct ErrorLine<'a> {
-    evidence: &'a str,
-    error: &'a CaptureError,
+/// A line: a mounted image, or evidence that could not be read.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(deny_unknown_fields)]
+pub(crate) enum Line<'a> {
+    /// A mounted image.
+    Image {
+        /// The evidence, as it was named.
+        evidence: &'a str,
+        /// Which part of the evidence; missing for the whole.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        part: Option<&'a str>,
+        /// Whether the machine was running when it was captured.
+        captured: Liveness,
+        #[serde(flatten)]
+        image: &'a MountedImage,
+    },
+    /// Evidence that could not be read.
+    Error {
+        /// The evidence, as it was named.
+        evidence: &'a str,
+        /// Which part of the evidence; missing for the whole.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        part: Option<&'a str>,
+        /// Why.
+        error: &'a CaptureError,
+    },
 }
 
 #[cfg(test)]

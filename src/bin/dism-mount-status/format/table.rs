@@ -3,23 +3,15 @@
 use std::io::{self, Write};
 
 use anstyle::Style;
-use dism_mount_status::registry::ValueType;
-use dism_mount_status::registry::hive::Recovery;
+use dism_mount_status::visible::{visible, visible_wide};
 use dism_mount_status::{
-    Basis, Capture, DismMountMode, DismMountStatus, EvidenceKind, Finding, ImageDescription,
-    Liveness, MountedImage, NextStep, OrphanedMount, OtherValue, Severity, Warning, WarningCode,
-    WideString,
+    Capture, DismMountStatus, Finding, MountedImage, NextStep, OrphanedMount, Severity,
 };
 
 use super::ReportWriter;
-use super::totals::{Totals, counted, statuses};
+use super::totals::Totals;
+use super::wording::{self, counted};
 use crate::layout::{BAD, COMMAND, DOUBTFUL, FAINT, GOOD, HEADING, Layout, MOST, left_out};
-use dism_mount_status::visible::{visible, visible_wide};
-
-/// How many bytes of an unknown value are shown.
-const MOST_BYTES: usize = 64;
-/// What stands for a value that the evidence does not hold.
-const NOT_RECORDED: &str = "(not recorded)";
 
 /// Every capture, then the sum of them.
 #[derive(Debug)]
@@ -74,24 +66,14 @@ impl Page<'_> {
     }
 
     fn capture(&mut self, capture: &Capture) -> io::Result<()> {
-        let mut name = match capture.evidence.as_str() {
-            "-" => "standard input".to_owned(),
-            evidence => visible(evidence),
-        };
-        if let Some(part) = &capture.part {
-            name = format!("{name}, {}", visible(part));
-        }
-        let name = self.styled(HEADING, &name);
+        let name = self.styled(HEADING, &wording::title(capture));
         self.line(&name)?;
         if let Some(error) = &capture.error {
-            let reason = error
-                .message
-                .strip_prefix(&format!("{}: ", capture.evidence));
-            let text = visible(reason.unwrap_or(&error.message));
+            let text = wording::reason(capture, error);
             let what = self.styled(BAD, "Error:");
             return self.paragraph("  ", &format!("{what} {text}"));
         }
-        self.paragraph("  ", &description(capture))?;
+        self.paragraph("  ", &wording::description(capture))?;
         let digits = capture.mounted_images.len().to_string().len();
         for (number, image) in capture.mounted_images.iter().enumerate() {
             writeln!(self.out)?;
@@ -111,24 +93,16 @@ impl Page<'_> {
 
     fn image(&mut self, label: &str, image: &MountedImage) -> io::Result<()> {
         let margin = " ".repeat(label.len());
-        let mount_path = self.styled(HEADING, &recorded(image.mount_path.as_ref()));
-        let statuses = self.statuses(&statuses(image));
+        let mount_path = self.styled(HEADING, &wording::recorded(image.mount_path.as_ref()));
+        let statuses = self.statuses(&wording::statuses(image));
         self.line(&format!("{label}{statuses}  {mount_path}"))?;
-        let index = image
-            .image_index
-            .map_or_else(not_recorded, |index| index.to_string());
-        let mode = match image.mount_mode {
-            Some(DismMountMode::ReadWrite) => "read and write",
-            Some(DismMountMode::ReadOnly) => "read only",
-            None => NOT_RECORDED,
-        };
-        let file = recorded(image.image_file_path.as_ref());
+        let file = wording::recorded(image.image_file_path.as_ref());
         self.field(&margin, "Image file", &file)?;
-        self.field(&margin, "Image index", &index)?;
-        if let Some(description) = image.image.as_ref().and_then(image_description) {
+        self.field(&margin, "Image index", &wording::index(image))?;
+        if let Some(description) = image.image.as_ref().and_then(wording::image_description) {
             self.field(&margin, "Image", &description)?;
         }
-        self.field(&margin, "Mode", mode)?;
+        self.field(&margin, "Mode", wording::mode(image))?;
         match image.mount_id {
             Some(id) => self.field(&margin, "Mount id", &id.to_string())?,
             None => self.field(&margin, "Key", &visible_wide(&image.registry_key))?,
@@ -137,7 +111,7 @@ impl Page<'_> {
             self.field(&margin, "Registered", &time.to_string())?;
         }
         for value in image.other_values.iter().take(MOST) {
-            self.field(&margin, "Other value", &other_value(value))?;
+            self.field(&margin, "Other value", &wording::other_value(value))?;
         }
         if let Some(more) = left_out(image.other_values.len()) {
             self.field(&margin, "", &more)?;
@@ -146,9 +120,7 @@ impl Page<'_> {
             self.finding(&margin, finding)?;
         }
         if image.findings.is_empty() {
-            let why =
-                "the mount was completed, the machine was running, and nothing speaks against it";
-            self.paragraph(&format!("{margin}- "), why)?;
+            self.paragraph(&format!("{margin}- "), wording::NO_FINDINGS)?;
         }
         match &image.next_step {
             Some(step) => self.next_step(&margin, step),
@@ -169,13 +141,8 @@ impl Page<'_> {
             Severity::Note => ("-", FAINT),
         };
         let mark = self.styled(style, mark);
-        let basis = match finding.basis {
-            Basis::Documented => "(documented)",
-            Basis::Observed => "(observed)",
-            Basis::Claimed => "(claimed)",
-            Basis::Inferred => "(inferred)",
-        };
-        let basis = self.styled(FAINT, basis);
+        let basis = format!("({})", wording::basis(finding.basis));
+        let basis = self.styled(FAINT, &basis);
         let text = format!("{} {basis}", visible(&finding.message));
         self.paragraph(&format!("{margin}{mark} "), &text)
     }
@@ -188,7 +155,7 @@ impl Page<'_> {
         let command = self.styled(COMMAND, &visible(&step.command));
         self.line(&format!("{margin}{command}"))?;
         if step.destroys_changes {
-            let warning = self.styled(BAD, "This destroys changes that were not committed.");
+            let warning = self.styled(BAD, wording::DESTROYS_CHANGES);
             self.paragraph(&margin, &warning)?;
         }
         self.paragraph(&margin, &visible(&step.note))
@@ -205,30 +172,18 @@ impl Page<'_> {
         if let Some(id) = orphan.mount_id {
             self.field(margin, "Mount id", &id.to_string())?;
         }
-        let why = "no registration names this mount directory, so DISM lists nothing";
-        self.paragraph(&format!("{margin}- "), why)
+        self.paragraph(&format!("{margin}- "), wording::ORPHANED)
     }
 
-    /// Nothing mounted is a result only where the evidence covers the place at which mounts are registered.
     fn nothing_mounted(&mut self, capture: &Capture) -> io::Result<()> {
-        let mut warnings = capture.warnings.iter();
-        let (style, what, why) = if let Some(warning) = warnings.clone().find(|w| is_elsewhere(w)) {
-            let what = "Not known whether anything is mounted:";
-            (DOUBTFUL, what, visible(&warning.message()))
-        } else if warnings.any(may_hide_mounts) {
-            let why = "but not all of the evidence could be used.";
-            (DOUBTFUL, "No mounted image was found,", why.to_owned())
-        } else {
-            let why = r"the evidence covers the key `Microsoft\WIMMount`, and no mount is registered there.";
-            (GOOD, "Nothing is mounted:", why.to_owned())
-        };
-        let what = self.styled(style, what);
-        self.paragraph("  ", &format!("{what} {why}"))
+        let nothing = wording::nothing_mounted(capture);
+        let style = if nothing.is_certain { GOOD } else { DOUBTFUL };
+        let what = self.styled(style, nothing.what);
+        self.paragraph("  ", &format!("{what} {}", nothing.why))
     }
 
     fn warnings(&mut self, capture: &Capture) -> io::Result<()> {
-        let warnings = capture.warnings.iter();
-        let warnings: Vec<&Warning> = warnings.filter(|warning| !is_elsewhere(warning)).collect();
+        let warnings = wording::warnings(capture);
         if warnings.is_empty() {
             return Ok(());
         }
@@ -250,7 +205,11 @@ impl Page<'_> {
         if totals.captures == 1 && images + totals.orphans == 0 {
             return Ok(());
         }
-        let mut facts = vec![match images {
+        let mut facts = Vec::new();
+        if totals.captures > 1 {
+            facts.push(format!("{} captures.", totals.captures));
+        }
+        facts.push(match images {
             0 => "No mounted images found.".to_owned(),
             _ => {
                 let images = counted(images, "mounted image", "mounted images");
@@ -260,7 +219,7 @@ impl Page<'_> {
                     .map(|(statuses, count)| format!("{count} {}", self.statuses(&statuses)));
                 format!("{images}: {}.", by_status.collect::<Vec<_>>().join(", "))
             }
-        }];
+        });
         if totals.orphans > 0 {
             let orphans = counted(
                 totals.orphans,
@@ -270,10 +229,10 @@ impl Page<'_> {
             facts.push(format!("{orphans}."));
         }
         if totals.unread > 0 {
-            let text = format!(
-                "{} of {} pieces of evidence could not be read.",
-                totals.unread, totals.captures
-            );
+            let text = match totals.captures {
+                1 => "The evidence could not be read.".to_owned(),
+                _ => format!("{} could not be read.", totals.unread),
+            };
             facts.push(self.styled(BAD, &text));
         }
         writeln!(self.out)?;
@@ -289,119 +248,10 @@ impl Page<'_> {
     }
 }
 
-/// What a capture is; where it has mounted images also what was taken for granted about the machine, and what was not examined.
-fn description(capture: &Capture) -> String {
-    let kind = match capture.kind {
-        Some(EvidenceKind::RegistryExport) => "Registry export",
-        Some(EvidenceKind::Hive) => "Registry hive",
-        Some(EvidenceKind::Directory) => "Tree of files",
-        Some(EvidenceKind::CapturedWim) => "Image in a WIM file",
-        Some(EvidenceKind::DiskImage) => "Disk image",
-        Some(EvidenceKind::Collection) => "Triage collection",
-        _ => "Evidence",
-    };
-    let log_entries = capture
-        .recovery
-        .as_ref()
-        .map_or(0, Recovery::entries_applied);
-    let kind = match log_entries {
-        0 => kind.to_owned(),
-        1 => format!("{kind} with one entry of its transaction logs"),
-        _ => format!("{kind} with {log_entries} entries of its transaction logs"),
-    };
-    if capture.mounted_images.is_empty() {
-        return format!("{kind}.");
-    }
-    let machine = match capture.captured {
-        Liveness::Running => "The machine is taken to have been running when it was captured.",
-        Liveness::Stopped => "The machine is taken to have been off when it was captured.",
-        Liveness::Unknown => {
-            "Whether the machine was running is not known; `--captured` says it where you know."
-        }
-    };
-    let scope = match capture.files_examined {
-        true => "",
-        false => " Only the registry was examined, not the mount directories and image files.",
-    };
-    format!("{kind}. {machine}{scope}")
-}
-
-/// What the image file says of the image, on one line.
-fn image_description(image: &ImageDescription) -> Option<String> {
-    let parts = [
-        &image.name,
-        &image.edition,
-        &image.version,
-        &image.architecture,
-    ];
-    let parts: Vec<String> = parts
-        .into_iter()
-        .flatten()
-        .map(|part| visible(part))
-        .collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
-}
-
-/// Whether mounts are registered elsewhere: that is told where the mounted images would stand.
-fn is_elsewhere(warning: &Warning) -> bool {
-    warning.code() == WarningCode::MountRegistryNotInEvidence
-}
-
-/// Whether registrations may be missing for what a warning tells.
-fn may_hide_mounts(warning: &Warning) -> bool {
-    use WarningCode::{SystemHiveNotUsed, TrailingBytes, Wow64Twin};
-    !matches!(
-        warning.code(),
-        Wow64Twin | SystemHiveNotUsed | TrailingBytes
-    )
-}
-
-fn recorded(text: Option<&WideString>) -> String {
-    match text {
-        None => not_recorded(),
-        Some(text) if text.is_empty() => "(empty)".to_owned(),
-        Some(text) => visible_wide(text),
-    }
-}
-
-fn not_recorded() -> String {
-    NOT_RECORDED.to_owned()
-}
-
 fn style(status: DismMountStatus) -> Style {
     match status {
         DismMountStatus::Ok => GOOD,
         DismMountStatus::NeedsRemount => DOUBTFUL,
         DismMountStatus::Invalid => BAD,
     }
-}
-
-/// A value of which nothing is known: text as text, everything else as bytes.
-fn other_value(value: &OtherValue) -> String {
-    let name = match value.name.is_empty() {
-        true => "(default)".to_owned(),
-        false => visible_wide(&value.name),
-    };
-    let mut bytes = bytes(&value.data_hex);
-    let more = if bytes.len() > MOST_BYTES { " ..." } else { "" };
-    bytes.truncate(MOST_BYTES);
-    let data = match value.value_type {
-        ValueType::SZ | ValueType::EXPAND_SZ => {
-            let text = bytes.strip_suffix(&[0, 0]).unwrap_or(&bytes);
-            format!("\"{}\"", visible_wide(&WideString::from_utf16le(text)))
-        }
-        _ if bytes.is_empty() => "(empty)".to_owned(),
-        _ => {
-            let bytes = bytes.iter().map(|byte| format!("{byte:02x}"));
-            bytes.collect::<Vec<_>>().join(" ")
-        }
-    };
-    format!("{name} = {} {data}{more}", value.value_type)
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let pairs = (0..hex.len() / 2).filter_map(|at| hex.get(2 * at..2 * at + 2));
-    pairs
-        .filter_map(|pair| u8::from_str_radix(pair, 16).ok())
-        .collect()
 }

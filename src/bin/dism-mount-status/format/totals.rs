@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use dism_mount_status::{Capture, DismMountStatus, MountedImage};
+use dism_mount_status::{Capture, DismMountStatus};
+
+use super::wording::likely_first;
 
 /// A status, and all that the evidence leaves possible.
 type Statuses = (DismMountStatus, Vec<DismMountStatus>);
@@ -46,23 +48,5 @@ impl Totals {
         self.images
             .iter()
             .map(|((status, possible), count)| (likely_first(*status, possible), *count))
-    }
-}
-
-/// The statuses of one image: the judgement first, then what else it may be.
-pub(crate) fn statuses(image: &MountedImage) -> Vec<DismMountStatus> {
-    likely_first(image.mount_status, &image.possible_statuses)
-}
-
-fn likely_first(status: DismMountStatus, possible: &[DismMountStatus]) -> Vec<DismMountStatus> {
-    let others = possible.iter().copied().filter(|other| *other != status);
-    std::iter::once(status).chain(others).collect()
-}
-
-/// A count with its noun.
-pub(crate) fn counted(count: usize, one: &str, more: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        _ => format!("{count} {more}"),
     }
 }
