@@ -151,8 +151,11 @@ fn descriptor(id: &'static str, description: &str, help: &str) -> ReportingDescr
     }
 }
 
+/// A plain text message, in which `[text](target)` would be a link: evidence makes none.
 fn message(text: String) -> Message {
-    Message { text }
+    Message {
+        text: text.replace("](", "\\]("),
+    }
 }
 
 /// `occurrence` counts findings of the same code about the same image.
@@ -275,5 +278,41 @@ fn fingerprint(
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     PartialFingerprints {
         primary_location_line_hash: format!("{hash}:{occurrence}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_makes_no_links() {
+        let text = r"C:\[click](http://example.com)".to_owned();
+        assert_eq!(message(text).text, r"C:\[click\](http://example.com)");
+    }
+
+    #[test]
+    fn rules_stand_where_results_look_for_them() {
+        let rules = tool().driver.rules;
+        for (index, rule) in rules.iter().enumerate() {
+            assert_eq!(rule_index(rule.id), index);
+        }
+    }
+
+    #[test]
+    fn fingerprints_tell_occurrences_and_texts_apart() {
+        let of = |part, key: &str, occurrence| {
+            let key = WideString::from(key);
+            fingerprint(["code", part], [Some(&key), None], occurrence).primary_location_line_hash
+        };
+        let all = [
+            of("", "a", 1),
+            of("", "a", 2),
+            of("", "b", 1),
+            of("a", "", 1),
+        ];
+        for (number, one) in all.iter().enumerate() {
+            assert!(!all[number + 1..].contains(one));
+        }
     }
 }
