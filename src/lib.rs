@@ -60,7 +60,7 @@ pub use error::{Error, Position, Warning, WarningCode, Warnings};
 pub use evidence::{Evidence, ImageFile, Liveness, MountDirectory, Rival};
 pub use file_time::FileTime;
 pub use finding::{Basis, Finding, FindingCode, Severity};
-pub use inspect::{InspectOptions, inspect, inspect_stream};
+pub use inspect::{InspectOptions, identify, inspect, inspect_stream};
 pub use observation::{NotCaptured, Observation};
 pub use report::{
     Capture, CaptureError, EvidenceKind, ImageDescription, MountedImage, NextStep, OrphanedMount,

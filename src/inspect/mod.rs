@@ -1,14 +1,16 @@
 //! Gathers the evidence of a capture and judges it.
 //!
-//! Here it is found out what the evidence is; `machine` reads the registry of each captured machine and judges what it
+//! Here it is found out what the evidence is, and each capture in it is read; `machine` reads the registry of each captured machine and judges what it
 //! says.
 
+mod identify;
 mod machine;
 
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
+pub use self::identify::identify;
 use self::machine::{RegistryEvidence, SystemEvidence};
 #[cfg(feature = "captured-wim")]
 use crate::capture::WimCapture;

@@ -1,6 +1,8 @@
 //! What the command line takes.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use clap::error::ErrorKind;
 use clap::{ColorChoice, CommandFactory, Parser, ValueEnum, ValueHint};
@@ -68,8 +70,26 @@ pub(crate) struct Arguments {
     ///
     /// Exports are .reg files and the output of `reg query /s`; a tree is a Windows volume that is mounted or copied. What a file is,
     /// its content tells, never its name. Several are reported in the order given.
-    #[arg(value_name = "EVIDENCE", required_unless_present = "generate", value_hint = ValueHint::AnyPath)]
+    #[arg(
+        value_name = "EVIDENCE",
+        required_unless_present_any = ["generate", "from", "from0", "recursive"],
+        value_hint = ValueHint::AnyPath
+    )]
     pub(crate) evidence: Vec<PathBuf>,
+
+    /// Also the evidence that a list names, one path a line; - is standard input; repeatable
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Evidence")]
+    pub(crate) from: Vec<PathBuf>,
+
+    /// As --from, the paths ended by NUL, as `find -print0` prints them
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Evidence")]
+    pub(crate) from0: Vec<PathBuf>,
+
+    /// Also every capture in a folder and below it, found by content; repeatable
+    ///
+    /// Exports, SOFTWARE hives, captured trees, images and archives. Links are not followed, other files are passed over.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Evidence")]
+    pub(crate) recursive: Vec<PathBuf>,
 
     /// Whether the machine was running when the evidence was taken, where you know better than the evidence
     #[arg(long, value_name = "STATE", value_enum, help_heading = "Evidence")]
@@ -128,6 +148,10 @@ pub(crate) struct Arguments {
     /// Write to FILE instead of standard output: all of it, or nothing
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
+
+    /// How many captures are worked on side by side [default: one for each processor]
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    jobs: Option<NonZero<usize>>,
 
     /// Say nothing on standard error but errors
     #[arg(long, help_heading = "Output")]
@@ -247,15 +271,20 @@ impl Arguments {
 
     /// What single arguments cannot be blamed for.
     fn contradiction(&self) -> Option<String> {
-        if !self.logs.is_empty() && self.evidence.len() > 1 {
+        let lists = [&self.from, &self.from0, &self.recursive];
+        let is_one = self.evidence.len() == 1 && lists.iter().all(|list| list.is_empty());
+        if !self.logs.is_empty() && !is_one {
             return Some("--log names the logs of one hive: give one EVIDENCE with it".to_owned());
         }
-        let from_standard_input = self.evidence.iter().filter(|path| is_standard_input(path));
+        let read_once = self.evidence.iter().chain(&self.from).chain(&self.from0);
+        let from_standard_input = read_once.filter(|path| is_standard_input(path));
         if from_standard_input.count() > 1 {
             return Some("standard input (-) can be read only once".to_owned());
         }
         let output = self.output.as_ref()?.canonicalize().ok()?;
-        let mut read = self.evidence.iter().chain(&self.logs).chain(&self.system);
+        let lists = self.from.iter().chain(&self.from0);
+        let hives = self.logs.iter().chain(&self.system);
+        let mut read = self.evidence.iter().chain(lists).chain(hives);
         let overwritten = read.find(|path| {
             path.canonicalize()
                 .is_ok_and(|path| path == output && path.is_file())
@@ -275,8 +304,14 @@ impl Arguments {
         }
     }
 
-    /// What the library is to know.
-    pub(crate) fn options(&self) -> InspectOptions {
+    /// How many captures are worked on side by side.
+    pub(crate) fn jobs(&self) -> NonZero<usize> {
+        let processors = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
+        self.jobs.unwrap_or_else(processors)
+    }
+
+    /// What the library is to know; `shows_search` where a single capture's search is worth a progress bar.
+    pub(crate) fn options(&self, shows_search: bool) -> InspectOptions {
         let mut options = InspectOptions::default();
         options.captured = self.captured.map(Liveness::from);
         options.code_page = self.code_page.unwrap_or_default();
@@ -286,7 +321,7 @@ impl Arguments {
         options.scope = self.scope.map(Scope::from);
         options.image = self.image;
         options.find_orphans = self.find_orphans;
-        options.progress = (!self.quiet).then_some(progress::searched);
+        options.progress = (shows_search && !self.quiet).then_some(progress::searched);
         options
     }
 }

@@ -1,24 +1,28 @@
 //! The command line: takes evidence, prints what an inspection of it found.
 //!
-//! One file per concern: what is asked for in `arguments`, the output formats in `format`, where the output goes in `output`,
-//! what is said beside it in `messages`, how far it has come in `progress`, how it all ends in `exit`.
+//! One file per concern: what is asked for in `arguments`, which evidence that is in `evidence_list`, working on many pieces
+//! side by side in `batch`, the output formats in `format`, where the output goes in `output`, what is said beside it in
+//! `messages`, how far it has come in `progress`, how it all ends in `exit` and `interrupt`.
 
 mod arguments;
+mod batch;
+mod evidence_list;
 mod exit;
 mod format;
 mod generate;
+mod interrupt;
 mod layout;
 mod messages;
 mod output;
 mod progress;
 
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 
-use dism_mount_status::{Capture, InspectOptions, Report, inspect, inspect_stream};
+use dism_mount_status::{Capture, InspectOptions, inspect, inspect_stream};
 
 use crate::arguments::Arguments;
+use crate::evidence_list::{Evidence, EvidenceList};
 use crate::exit::Outcome;
 use crate::output::Destination;
 
@@ -38,28 +42,67 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
         destination.write(|out| generate::write(what, out))?;
         return Ok(Outcome::Clear);
     }
-    let report = report(&arguments.evidence, &arguments.options());
-    progress::end();
-    destination.write(|out| {
+    let evidence = EvidenceList::of(arguments)?;
+    interrupt::heed();
+    let is_alone = evidence.known_count() == Some(1);
+    if !is_alone && !arguments.quiet {
+        progress::begin(evidence.known_count());
+    }
+    let options = arguments.options(is_alone);
+    let mut outcome = None;
+    let written = destination.write(|out| {
         let mut writer = format::writer(arguments, destination.layout());
-        format::write(&report, writer.as_mut(), out)
-    })?;
-    messages::about(&report, arguments, &destination);
-    Ok(Outcome::of(&report, arguments.fail_on))
+        let mut errors = 0;
+        writer.begin(out)?;
+        batch::run(
+            evidence,
+            arguments.jobs(),
+            |evidence| captures(evidence, &options),
+            defect,
+            |captures| {
+                let _whole = interrupt::writing();
+                for capture in &captures {
+                    // Counted first: the reader of the output may go away.
+                    outcome = outcome.max(Some(Outcome::of(capture, arguments.fail_on)));
+                    progress::suspend(|| {
+                        writer.capture(capture, out)?;
+                        out.flush()?;
+                        messages::about(capture, arguments, &destination);
+                        io::Result::Ok(())
+                    })?;
+                }
+                errors += u64::from(captures.iter().any(|capture| capture.error.is_some()));
+                progress::inspected(errors);
+                Ok(())
+            },
+        )?;
+        writer.end(out)
+    });
+    progress::end();
+    written?;
+    // An empty list proves nothing.
+    outcome.ok_or_else(|| io::Error::other("there is no evidence: the list is empty"))
 }
 
-/// Inspects one piece of evidence after the other. One that cannot be read does not hide the others.
-fn report(evidence: &[impl AsRef<Path>], options: &InspectOptions) -> Report {
-    let captures = evidence.iter().flat_map(|evidence| {
-        let path = evidence.as_ref();
-        let inspected = match arguments::is_standard_input(path) {
-            true => inspect_stream("-", io::stdin().lock(), options),
-            false => inspect(path, options),
-        };
-        inspected.map_or_else(
-            |error| vec![Capture::unreadable(path.display().to_string(), &error)],
-            |report| report.captures,
-        )
-    });
-    Report::new(captures.collect())
+/// The captures in one piece of evidence. One that cannot be read does not hide the others.
+fn captures(evidence: &Evidence, options: &InspectOptions) -> Vec<Capture> {
+    let (path, inspected) = match evidence {
+        Evidence::Unreadable(path, error) => (path, Err(error.clone())),
+        Evidence::At(path) if arguments::is_standard_input(path) => {
+            (path, inspect_stream("-", io::stdin().lock(), options))
+        }
+        Evidence::At(path) => (path, inspect(path, options)),
+    };
+    inspected.map_or_else(
+        |error| vec![Capture::unreadable(path.display().to_string(), &error)],
+        |report| report.captures,
+    )
+}
+
+/// What is reported of evidence on which this program itself failed.
+fn defect(evidence: &Evidence, message: &str) -> Vec<Capture> {
+    let (Evidence::At(path) | Evidence::Unreadable(path, _)) = evidence;
+    let text = format!("this program failed on it, which is a defect to be reported: {message}");
+    let error = io::Error::other(text).into();
+    vec![Capture::unreadable(path.display().to_string(), &error)]
 }

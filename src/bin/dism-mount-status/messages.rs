@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
-use dism_mount_status::Report;
+use dism_mount_status::Capture;
 
 use crate::arguments::{Arguments, Format};
 use crate::layout::{MOST, left_out};
@@ -11,20 +11,18 @@ use crate::output::Destination;
 use dism_mount_status::visible::visible;
 
 /// Says what the format leaves out: errors always, unless they were just seen in the table, and warnings.
-pub(crate) fn about(report: &Report, arguments: &Arguments, destination: &Destination) {
+pub(crate) fn about(capture: &Capture, arguments: &Arguments, destination: &Destination) {
     let seen = arguments.format == Format::Table && destination.is_terminal();
-    for capture in &report.captures {
-        if !arguments.quiet && !carries_warnings(arguments.format) {
-            let texts = capture.warnings.iter().map(|warning| warning.message());
-            for text in texts.take(MOST).chain(left_out(capture.warnings.len())) {
-                warning(&format!("{}: {text}", capture.evidence));
-            }
+    if !arguments.quiet && !carries_warnings(arguments.format) {
+        let texts = capture.warnings.iter().map(|warning| warning.message());
+        for text in texts.take(MOST).chain(left_out(capture.warnings.len())) {
+            warning(&format!("{}: {text}", capture.evidence));
         }
-        if let Some(reason) = &capture.error
-            && !seen
-        {
-            error(&reason.message);
-        }
+    }
+    if let Some(reason) = &capture.error
+        && !seen
+    {
+        error(&reason.message);
     }
 }
 

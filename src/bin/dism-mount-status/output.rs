@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
 use tempfile::NamedTempFile;
@@ -46,7 +47,7 @@ impl Destination {
     /// Writes what `content` writes. A reader that has gone away is no error.
     pub(crate) fn write(
         &self,
-        content: impl Fn(&mut dyn Write) -> io::Result<()>,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> io::Result<()> {
         let (place, written) = match self {
             Destination::StandardOutput => (
@@ -65,14 +66,20 @@ impl Destination {
     }
 }
 
-fn buffered<W: Write>(out: W, content: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<W> {
+fn buffered<W: Write>(
+    out: W,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<W> {
     let mut out = BufWriter::new(out);
     content(&mut out)?;
     out.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
 /// Writes a file beside the one that is meant and lets it take that one's place.
-fn write_file(file: &Path, content: impl Fn(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn write_file(
+    file: &Path,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     // A link stays a link.
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let existing = fs::metadata(&file).ok();
@@ -87,7 +94,9 @@ fn write_file(file: &Path, content: impl Fn(&mut dyn Write) -> io::Result<()>) -
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let beside = buffered(new_file(folder)?, content)?;
+    let beside = buffered(new_file(folder)?, content);
+    *unfinished() = None;
+    let beside = beside?;
     if let Some(existing) = existing {
         beside.as_file().set_permissions(existing.permissions())?;
     }
@@ -100,5 +109,21 @@ fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.prefix(".dism-mount-status-").tempfile_in(folder)
+    let file = builder.prefix(".dism-mount-status-").tempfile_in(folder)?;
+    *unfinished() = Some(file.path().to_owned());
+    Ok(file)
+}
+
+/// The file that is being written and has not taken its place yet.
+static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+fn unfinished() -> MutexGuard<'static, Option<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes a file that is not finished: the program ends without cleaning up.
+pub(crate) fn discard() {
+    if let Some(file) = unfinished().take() {
+        let _ = fs::remove_file(file);
+    }
 }

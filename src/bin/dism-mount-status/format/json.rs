@@ -154,7 +154,12 @@ mod tests {
             let captures: Vec<Capture> = (0..count).map(|n| unreadable(&n.to_string())).collect();
             let report = Report::new(captures);
             let mut out = Vec::new();
-            super::super::write(&report, &mut Document::default(), &mut out).unwrap();
+            let mut document = Document::default();
+            document.begin(&mut out).unwrap();
+            for capture in &report.captures {
+                document.capture(capture, &mut out).unwrap();
+            }
+            document.end(&mut out).unwrap();
             let whole = serde_json::to_string_pretty(&report).unwrap() + "\n";
             assert_eq!(String::from_utf8(out).unwrap(), whole);
         }

@@ -17,7 +17,7 @@ mod wording;
 
 use std::io::{self, Write};
 
-use dism_mount_status::{Capture, Report};
+use dism_mount_status::Capture;
 
 use crate::arguments::{Arguments, Format};
 use crate::layout::Layout;
@@ -53,17 +53,4 @@ pub(crate) fn writer(arguments: &Arguments, layout: Layout) -> Box<dyn ReportWri
         Format::Timeline => Box::new(timeline::Timeline),
         Format::Summary => Box::new(summary::Summary::default()),
     }
-}
-
-/// Writes a whole report.
-pub(crate) fn write(
-    report: &Report,
-    writer: &mut dyn ReportWriter,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    writer.begin(out)?;
-    for capture in &report.captures {
-        writer.capture(capture, out)?;
-    }
-    writer.end(out)
 }

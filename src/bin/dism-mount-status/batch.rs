@@ -1,0 +1,243 @@
+//! Works on many pieces of evidence side by side, and gives the results in the order of the evidence.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// How many results of each job may wait for one before them, so that memory stays bounded.
+const AHEAD: usize = 4;
+
+/// Works on `items` in `jobs` threads, and gives each result to `each`, in the order of the items.
+///
+/// A panic of `work` is a result, too: `failed` makes it of the panic's message.
+///
+/// # Errors
+/// That of `each`, after which nothing more is begun.
+pub(crate) fn run<I: Send, R: Send>(
+    items: impl Iterator<Item = I> + Send,
+    jobs: NonZero<usize>,
+    work: impl Fn(&I) -> R + Sync,
+    failed: impl Fn(&I, &str) -> R + Sync,
+    mut each: impl FnMut(R) -> io::Result<()>,
+) -> io::Result<()> {
+    let queue = Queue {
+        items: Mutex::new(items.enumerate()),
+        progress: Mutex::new(Progress {
+            begun: 0,
+            taken: 0,
+            running: jobs.get(),
+            is_over: false,
+            results: BTreeMap::new(),
+        }),
+        changed: Condvar::new(),
+        most_begun: jobs.get() * AHEAD,
+    };
+    thread::scope(|scope| {
+        for _ in 0..jobs.get() {
+            scope.spawn(|| {
+                while let Some((number, item)) = queue.begin() {
+                    // What the work looks at belongs to it alone.
+                    let result = catch_unwind(AssertUnwindSafe(|| work(&item)));
+                    let result = result.unwrap_or_else(|panic| failed(&item, message(&*panic)));
+                    queue.finish(number, result);
+                }
+                queue.leave();
+            });
+        }
+        while let Some(result) = queue.take() {
+            if let Err(error) = each(result) {
+                queue.end();
+                return Err(error);
+            }
+        }
+        Ok(())
+    })
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "no message",
+    }
+}
+
+struct Queue<T, R> {
+    items: Mutex<T>,
+    progress: Mutex<Progress<R>>,
+    changed: Condvar,
+    /// How many items may be begun and not taken yet.
+    most_begun: usize,
+}
+
+struct Progress<R> {
+    begun: usize,
+    /// How many results were taken, which is the number of the next one.
+    taken: usize,
+    /// How many threads may still give results.
+    running: usize,
+    is_over: bool,
+    results: BTreeMap<usize, R>,
+}
+
+impl<I, T: Iterator<Item = (usize, I)>, R> Queue<T, R> {
+    fn progress(&self) -> MutexGuard<'_, Progress<R>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(
+        &self,
+        progress: MutexGuard<'a, Progress<R>>,
+        while_so: impl Fn(&Progress<R>) -> bool,
+    ) -> MutexGuard<'a, Progress<R>> {
+        self.changed
+            .wait_while(progress, |progress| while_so(progress))
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next item, as soon as there is room for its result.
+    fn begin(&self) -> Option<(usize, I)> {
+        let mut progress = self.wait(self.progress(), |progress| {
+            !progress.is_over && progress.begun - progress.taken >= self.most_begun
+        });
+        if progress.is_over {
+            return None;
+        }
+        progress.begun += 1;
+        drop(progress);
+        let item = self
+            .items
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next();
+        if item.is_none() {
+            self.end();
+        }
+        item
+    }
+
+    fn finish(&self, number: usize, result: R) {
+        self.progress().results.insert(number, result);
+        self.changed.notify_all();
+    }
+
+    fn leave(&self) {
+        self.progress().running -= 1;
+        self.changed.notify_all();
+    }
+
+    /// Nothing more is begun.
+    fn end(&self) {
+        self.progress().is_over = true;
+        self.changed.notify_all();
+    }
+
+    /// The next result in order; `None` when there is none any more.
+    fn take(&self) -> Option<R> {
+        let mut progress = self.wait(self.progress(), |progress| {
+            progress.running > 0 && !progress.results.contains_key(&progress.taken)
+        });
+        let next = progress.taken;
+        let result = progress.results.remove(&next)?;
+        progress.taken += 1;
+        self.changed.notify_all();
+        Some(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    fn jobs(count: usize) -> NonZero<usize> {
+        NonZero::new(count).unwrap()
+    }
+
+    fn collect(
+        count: usize,
+        items: impl Iterator<Item = usize> + Send,
+        work: impl Fn(&usize) -> usize + Sync,
+    ) -> Vec<usize> {
+        let mut results = Vec::new();
+        let failed = |_: &usize, message: &str| message.len();
+        run(items, jobs(count), work, failed, |result| {
+            results.push(result);
+            Ok(())
+        })
+        .unwrap();
+        results
+    }
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        for count in [1, 2, 5] {
+            let slow_at_first = |&item: &usize| {
+                if item.is_multiple_of(7) {
+                    thread::sleep(Duration::from_millis(2));
+                }
+                item * 2
+            };
+            let expected: Vec<_> = (0..100).map(|item| item * 2).collect();
+            assert_eq!(collect(count, 0..100, slow_at_first), expected);
+        }
+        assert_eq!(collect(3, 0..0, |&item| item), [] as [usize; 0]);
+    }
+
+    #[test]
+    fn no_more_is_begun_than_there_is_room_for() {
+        let begun = AtomicUsize::new(0);
+        let items = (0..1000).inspect(|_| {
+            begun.fetch_add(1, Ordering::SeqCst);
+        });
+        let mut taken = 0;
+        let failed = |_: &usize, _: &str| 0;
+        run(
+            items,
+            jobs(2),
+            |&item| item,
+            failed,
+            |_| {
+                taken += 1;
+                assert!(begun.load(Ordering::SeqCst) <= taken + 2 * AHEAD);
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert_eq!(taken, 1000);
+    }
+
+    #[test]
+    fn a_panic_is_the_result_of_its_item_only() {
+        let results = collect(2, 0..3, |&item| match item {
+            1 => panic!("four"),
+            _ => item,
+        });
+        assert_eq!(results, [0, 4, 2]);
+    }
+
+    #[test]
+    fn an_error_ends_the_work() {
+        let begun = AtomicUsize::new(0);
+        let items = (0..).inspect(|_| {
+            begun.fetch_add(1, Ordering::SeqCst);
+        });
+        let failed = |_: &usize, _: &str| 0;
+        let ended = run(
+            items,
+            jobs(2),
+            |&item| item,
+            failed,
+            |result| match result {
+                5 => Err(io::ErrorKind::BrokenPipe.into()),
+                _ => Ok(()),
+            },
+        );
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert!(begun.load(Ordering::SeqCst) < 100);
+    }
+}

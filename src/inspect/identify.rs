@@ -1,0 +1,60 @@
+//! What kind of evidence a file or directory is, without judging it.
+
+use std::fs::File;
+use std::io::Seek;
+use std::path::Path;
+
+use super::read_start;
+use crate::capture::CapturedMachine;
+use crate::error::Error;
+use crate::registry::hive::Hive;
+use crate::registry::{CodePage, RegistryExport};
+use crate::report::EvidenceKind;
+
+/// Tells what kind of evidence a file or directory of this host is, by its content; `None` for what
+/// [`inspect`](crate::inspect()) would refuse, for a hive that is not SOFTWARE, and for a directory that holds no drive: hives
+/// that lie in one are each evidence by themselves.
+///
+/// It serves to find the captures among other files: of each no more is read than tells.
+///
+/// # Errors
+/// When the file or directory cannot be read.
+pub fn identify(path: impl AsRef<Path>) -> Result<Option<EvidenceKind>, Error> {
+    let path = path.as_ref();
+    kind(path).map_err(|error| error.in_evidence(path.display().to_string()))
+}
+
+fn kind(path: &Path) -> Result<Option<EvidenceKind>, Error> {
+    let metadata = path.metadata()?;
+    if metadata.is_dir() {
+        let machine = CapturedMachine::in_directory(path, None);
+        let has_drive = machine.is_ok_and(|machine| machine.drives().names().next().is_some());
+        return Ok(has_drive.then_some(EvidenceKind::Directory));
+    }
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let mut file = File::open(path)?;
+    let start = read_start(&mut file)?;
+    #[cfg(feature = "captured-wim")]
+    if crate::wim::Wim::is_wim(&start) {
+        return Ok(Some(EvidenceKind::CapturedWim));
+    }
+    file.rewind()?;
+    if Hive::<File>::is_hive(&start) {
+        return Ok(is_software(file).then_some(EvidenceKind::Hive));
+    }
+    let export = RegistryExport::open(file, CodePage::default());
+    Ok(export.is_ok().then_some(EvidenceKind::RegistryExport))
+}
+
+/// Whether a hive has the key below which the mount registry lies. One that is too damaged to tell is taken for SOFTWARE,
+/// so that it is reported; a transaction log is not.
+fn is_software(file: File) -> bool {
+    match Hive::open(file) {
+        Ok(mut hive) => [&["Microsoft"][..], &["SOFTWARE", "Microsoft"]]
+            .iter()
+            .any(|path| !matches!(hive.find(path), Ok(None))),
+        Err(error) => !error.is_unsupported(),
+    }
+}
