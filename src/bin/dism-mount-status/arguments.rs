@@ -221,6 +221,8 @@ pub(crate) enum Format {
     Github,
     /// Events as JSON lines for Timesketch
     Timeline,
+    /// One file to read in a browser, print or hand on
+    Html,
     /// Counts: captures, images by status, errors
     Summary,
 }

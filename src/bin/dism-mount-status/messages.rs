@@ -28,7 +28,7 @@ pub(crate) fn about(capture: &Capture, arguments: &Arguments, destination: &Dest
 
 fn carries_warnings(format: Format) -> bool {
     match format {
-        Format::Table | Format::Json | Format::Sarif | Format::Github => true,
+        Format::Table | Format::Json | Format::Sarif | Format::Github | Format::Html => true,
         // CSV has their codes only.
         Format::Dism
         | Format::Powershell

@@ -6,6 +6,7 @@
 mod csv;
 mod dism;
 mod github;
+mod html;
 mod json;
 mod powershell;
 mod sarif;
@@ -51,6 +52,7 @@ pub(crate) fn writer(arguments: &Arguments, layout: Layout) -> Box<dyn ReportWri
         Format::Sarif => Box::new(sarif::Sarif::default()),
         Format::Github => Box::new(github::Annotations::new(arguments.fail_on)),
         Format::Timeline => Box::new(timeline::Timeline),
+        Format::Html => Box::new(html::Page::default()),
         Format::Summary => Box::new(summary::Summary::default()),
     }
 }

@@ -17,8 +17,8 @@ pub(crate) struct Timeline;
 #[derive(Serialize)]
 struct Event<'a> {
     message: String,
-    datetime: String,
     timestamp_desc: &'static str,
+    datetime: String,
     data_type: &'static str,
     evidence: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
