@@ -254,6 +254,48 @@ fn a_hive_is_read_with_the_logs_and_the_system_hive_beside_it() {
 }
 
 #[test]
+fn a_timeline_has_the_registration_and_the_shutdown() {
+    let folder = TempDir::new().unwrap();
+    write_hives(folder.path());
+    let timeline = run(folder.path(), &["--format=timeline", "SOFTWARE"]);
+    assert_eq!((timeline.code, timeline.stderr.as_str()), (1, ""));
+    let events: Vec<Value> = timeline
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<(&str, &str)> = events
+        .iter()
+        .map(|event| {
+            assert_eq!(event["evidence"], "SOFTWARE");
+            assert!(
+                event["message"]
+                    .as_str()
+                    .is_some_and(|text| !text.is_empty())
+            );
+            let text = |name: &str| event[name].as_str().unwrap();
+            (text("timestamp_desc"), text("datetime"))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("Last Shutdown Time", "2024-12-28T14:23:01.073305+00:00"),
+            (
+                "Mount Registration Last Written",
+                "2024-12-28T08:10:47.243366+00:00"
+            ),
+        ]
+    );
+    assert_eq!(events[1]["mount_path"], r"C:\mount");
+    assert_eq!(events[1]["mount_status"], "NeedsRemount");
+    let report = run(folder.path(), &["--format=json", "SOFTWARE"]).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let shutdown = report["captures"][0]["last_shutdown"].as_str().unwrap();
+    assert!(shutdown.starts_with("2024-12-28T14:23:01.073305"));
+}
+
+#[test]
 fn a_hive_can_come_from_standard_input() {
     let folder = TempDir::new().unwrap();
     write_hives(folder.path());
