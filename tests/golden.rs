@@ -30,6 +30,11 @@ const FORMATS: [&str; 11] = [
 /// What lies in the folder and is no evidence: how the fixtures were made, and options that one needs (`NAME.options`).
 const NO_EVIDENCE: [&str; 4] = ["md", "py", "sh", "options"];
 
+/// The folders in which each file is evidence.
+const SINGLE_FILES: [&str; 2] = ["registry", "captured-wim"];
+/// Read together with the first part.
+const FURTHER_PARTS: [&str; 1] = ["split2.swm"];
+
 /// In which formats a fixture is compared: those that hold every kind of thing in all, the others in those that tell most.
 fn formats(name: &str) -> &'static [&'static str] {
     match name {
@@ -37,7 +42,8 @@ fn formats(name: &str) -> &'static [&'static str] {
             &FORMATS
         }
         "orphaned-mount" => &["table", "json", "csv", "sarif", "github", "html"],
-        "needs-remount" | "two-drives" => &["table", "json", "timeline"],
+        "needs-remount" | "two-drives" | "lzx.wim" => &["table", "json", "timeline"],
+        "split.swm" | "solid.esd" => &["table", "json"],
         _ if name.contains('.') => &FORMATS[..5],
         _ => &["table", "json"],
     }
@@ -68,13 +74,20 @@ impl Fixture {
 fn files() -> (Vec<Fixture>, BTreeSet<PathBuf>) {
     let mut fixtures = Vec::new();
     let mut golden = BTreeSet::new();
-    for entry in WalkDir::new(fixtures_folder().join("registry")).sort_by_file_name() {
+    let single_files = SINGLE_FILES.map(|folder| fixtures_folder().join(folder));
+    for entry in single_files
+        .into_iter()
+        .flat_map(|folder| WalkDir::new(folder).sort_by_file_name())
+    {
         let path = entry.unwrap().into_path();
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+        let name = path.file_name().and_then(OsStr::to_str).unwrap();
         if FORMATS.contains(&extension) {
             golden.insert(path);
-        } else if path.is_file() && !NO_EVIDENCE.contains(&extension) {
-            let name = path.file_name().and_then(OsStr::to_str).unwrap();
+        } else if path.is_file()
+            && !NO_EVIDENCE.contains(&extension)
+            && !FURTHER_PARTS.contains(&name)
+        {
             fixtures.push(Fixture {
                 formats: formats(name),
                 golden: path.clone(),
