@@ -23,7 +23,7 @@ while [ "$image" -lt "$images" ]; do
     image=$((image + 1))
     head -c "${megabytes}M" /dev/urandom >"$tree/ProgramData/payload"
     # Its last byte is slack: each image has a hive of its own.
-    printf '%b' "\\0$image" | dd of="$tree/Windows/System32/config/SOFTWARE" bs=1 seek=$(($(stat -c %s "$tree/Windows/System32/config/SOFTWARE") - 1)) conv=notrunc status=none
+    printf '%b' "\\0$(printf '%o' "$image")" | dd of="$tree/Windows/System32/config/SOFTWARE" bs=1 seek=$(($(stat -c %s "$tree/Windows/System32/config/SOFTWARE") - 1)) conv=notrunc status=none
     if [ "$image" = 1 ]; then
         wimlib-imagex capture "$tree" "$wim" "image $image" --compress=LZX:1 >/dev/null
     else
