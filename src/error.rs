@@ -133,12 +133,20 @@ impl Error {
     }
 
     /// Tells the place in a whole where it was known in a part that stands at `base`.
-    #[cfg(feature = "captured-wim")]
+    #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
     #[must_use]
     pub(crate) fn moved_by(mut self, base: u64) -> Self {
         if let Some(Position::Byte(byte)) = &mut self.0.position {
             *byte = byte.saturating_add(base);
         }
+        self
+    }
+
+    /// Tells the place in a whole instead of that in a part, whose bytes may lie apart.
+    #[cfg(feature = "disk-image")]
+    #[must_use]
+    pub(crate) fn moved_to(mut self, position: Position) -> Self {
+        self.0.position = Some(position);
         self
     }
 
@@ -336,6 +344,16 @@ codes! {
         PartMissing = "part-missing",
         /// A directory of a captured image, or a part of it, that cannot be used.
         ImageTreeMalformed = "image-tree-malformed",
+        /// The boot sector of an NTFS volume is damaged, and its backup is used.
+        BootSectorDamaged = "boot-sector-damaged",
+        /// A record of an NTFS volume's master file table cannot be read, or a copy of it is used.
+        FileTableDamaged = "file-table-damaged",
+        /// The index of a directory on an NTFS volume is damaged.
+        DirectoryIndexDamaged = "directory-index-damaged",
+        /// The table by which an NTFS volume compares names is damaged, and a usual one is used.
+        UpcaseTableDamaged = "upcase-table-damaged",
+        /// An NTFS volume was not left in order: its newest changes may be in its journal only, which is not replayed.
+        VolumeNotClean = "volume-not-clean",
     }
 }
 

@@ -2,4 +2,6 @@
 //!
 //! Each layer gives bytes that can be read from any place ([`ReadAt`]) to the one above it.
 
+pub mod ntfs;
+
 pub use super::read_at::{ReadAt, ReadAtCursor, Section, Seekable};
