@@ -77,15 +77,22 @@ impl CompressedStream {
         let (stored, has_hole) = self.stored_clusters(first_vcn)?;
         let start = first_vcn * cluster_size;
         let length = (stored * cluster_size) as usize;
-        if !has_hole {
-            self.stored.read_stored(start, &mut unit[..length])?;
-        } else if stored > 0 {
-            let mut compressed = vec![0; length];
-            self.stored.read_stored(start, &mut compressed)?;
-            lznt1::decompress(&compressed, &mut unit)
-                .map_err(|error| self.stored.placed(error, start))?;
+        if stored == 0 {
+            return Ok(unit.into());
         }
-        Ok(unit.into())
+        self.stored.read_stored(start, &mut unit[..length])?;
+        if !has_hole {
+            return Ok(unit.into());
+        }
+        let mut data = vec![0; unit.len()];
+        let left = self.size().saturating_sub(start);
+        match lznt1::decompress(&unit[..length], &mut data) {
+            // In the last unit, data that fill their clusters may be stored as they are, with a hole behind.
+            Ok(held) if length as u64 == left && (held as u64) < left => Ok(unit.into()),
+            Err(_) if length as u64 == left => Ok(unit.into()),
+            Ok(_) => Ok(data.into()),
+            Err(error) => Err(self.stored.placed(error, start)),
+        }
     }
 
     /// How many clusters of a unit are stored, and whether others of it are not, which means that it is compressed. The

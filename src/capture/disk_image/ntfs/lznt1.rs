@@ -11,23 +11,23 @@ const SIGNATURE_MASK: u16 = 0x7000;
 const LENGTH_MASK: u16 = 0x0FFF;
 const MIN_MATCH_LENGTH: usize = 3;
 
-/// Decompresses one compression unit to `out`. What the unit does not hold is 0.
+/// Decompresses one compression unit to `out`, and tells how many bytes of it the unit holds. The rest is 0.
 ///
 /// # Errors
 ///
 /// A chunk ends too early, reaches out of the unit or refers to what is before its start. Positions are offsets in the
 /// compressed unit.
-pub(super) fn decompress(compressed: &[u8], out: &mut [u8]) -> Result<(), Error> {
+pub(super) fn decompress(compressed: &[u8], out: &mut [u8]) -> Result<usize, Error> {
     out.fill(0);
-    let mut offset = 0;
+    let (mut offset, mut held) = (0, 0);
     for out in out.chunks_mut(CHUNK_SIZE) {
         let at = Position::Byte(offset as u64);
         let Some(&[low, high]) = compressed.get(offset..offset + 2) else {
-            return Ok(());
+            return Ok(held);
         };
         let head = u16::from_le_bytes([low, high]);
         if head == 0 {
-            return Ok(());
+            return Ok(held);
         }
         if head & SIGNATURE_MASK != SIGNATURE {
             return Err(
@@ -48,8 +48,9 @@ pub(super) fn decompress(compressed: &[u8], out: &mut [u8]) -> Result<(), Error>
             _ => decompress_chunk(chunk, out).map_err(|error| error.moved_by(offset as u64))?,
         }
         offset = end;
+        held += out.len();
     }
-    Ok(())
+    Ok(held)
 }
 
 fn decompress_chunk(chunk: &[u8], out: &mut [u8]) -> Result<(), Error> {
