@@ -24,7 +24,7 @@ fn main() -> io::Result<()> {
     let offset = offset.map_err(io::Error::other)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
     let volume = Section::new(Seekable::open(image)?, offset, u64::MAX);
-    let (volume, warnings) = match NtfsVolume::open(volume) {
+    let volume = match NtfsVolume::open(volume) {
         Ok(opened) => opened,
         Err(error) => return writeln!(out, "{}", json!({ "error": error.to_string() })),
     };
@@ -33,11 +33,11 @@ fn main() -> io::Result<()> {
         Err(error) => writeln!(out, "{}", json!({ "error": error.to_string() }))?,
     }
     let mut mounts = Vec::new();
-    volume.search_mounts(|trace| mounts.push(trace_facts(&trace)), |_seen, _count| {});
+    volume.search_mounts(|trace| mounts.extend(trace.as_ref().map(trace_facts)));
     writeln!(out, "{}", json!({ "mounts": mounts }))?;
     let boot_sector = volume.boot_sector();
     let information = volume.information();
-    let later = volume.take_warnings();
+    let warnings = volume.take_warnings();
     let about = json!({
         "sector_size": boot_sector.sector_size,
         "cluster_size": boot_sector.cluster_size,
@@ -46,7 +46,7 @@ fn main() -> io::Result<()> {
         "label": information.label,
         "version": information.version,
         "flags": information.flags,
-        "warnings": [warnings.as_slice(), later.as_slice()].concat(),
+        "warnings": warnings.as_slice(),
     });
     writeln!(out, "{about}")?;
     out.flush()

@@ -279,6 +279,11 @@ impl FileTable {
         self.warnings.borrow_mut().push(warning);
     }
 
+    /// Takes over the warnings about a file.
+    pub(super) fn warn_all(&self, warnings: Warnings, file: &str) {
+        self.warnings.borrow_mut().extend_from(warnings, file);
+    }
+
     /// The warnings that arose since this was called last.
     pub(super) fn take_warnings(&self) -> Warnings {
         self.warnings.take()

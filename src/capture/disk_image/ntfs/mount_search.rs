@@ -7,7 +7,7 @@ use super::attribute_set::AttributeSet;
 use super::file_record::{FileRecord, Head};
 use super::ntfs_file::NtfsFile;
 use super::update_sequence;
-use crate::capture::named_stream::MOUNT_DATA;
+use crate::capture::volume::MOUNT_DATA;
 use crate::error::{Error, Warning, WarningCode};
 use crate::mount_point::ReparseTag;
 use crate::wide_string::WideString;
@@ -38,12 +38,8 @@ impl<'a> MountSearch<'a> {
         }
     }
 
-    /// Looks at every record. `progress` is told how many records were seen, and of how many.
-    pub(super) fn run(
-        &self,
-        found: &mut dyn FnMut(MountTrace),
-        progress: &mut dyn FnMut(u64, u64),
-    ) {
+    /// Looks at every record; `visit` is called for each that starts a file.
+    pub(super) fn run(&self, visit: &mut dyn FnMut(Option<MountTrace>)) {
         let table = self.volume.table();
         let record_size = u64::from(table.boot_sector.record_size);
         let cluster_size = u64::from(table.boot_sector.cluster_size);
@@ -63,11 +59,7 @@ impl<'a> MountSearch<'a> {
                 let is_rest = offset % record_size != 0;
                 if is_rest || run_end - offset < record_size {
                     if !is_rest {
-                        block.resize(record_size as usize, 0);
-                        match table.read_at(offset, &mut block) {
-                            Ok(()) => self.visit_block(&mut block, number, found),
-                            Err(error) => self.warn(number, &error),
-                        }
+                        self.visit_alone(number, visit);
                     }
                     offset = (number + 1) * record_size;
                     continue;
@@ -76,17 +68,29 @@ impl<'a> MountSearch<'a> {
                 let length = length - length % record_size;
                 block.resize(length as usize, 0);
                 match table.read_run(run, offset, &mut block) {
-                    Ok(_) => self.visit_block(&mut block, number, found),
-                    Err(error) => self.warn(number, &error),
+                    Ok(_) => self.visit_block(&mut block, number, visit),
+                    // The volume may end in the middle.
+                    Err(_) => (number..number + length / record_size)
+                        .for_each(|number| self.visit_alone(number, visit)),
                 }
                 offset += length;
-                progress(offset / record_size, count);
             }
         }
-        progress(count, count);
     }
 
-    fn visit_block(&self, block: &mut [u8], first: u64, found: &mut dyn FnMut(MountTrace)) {
+    /// Looks at a record that is read on its own.
+    fn visit_alone(&self, number: u64, visit: &mut dyn FnMut(Option<MountTrace>)) {
+        let table = self.volume.table();
+        let record_size = u64::from(table.boot_sector.record_size);
+        let mut record = vec![0; record_size as usize];
+        match table.read_at(number * record_size, &mut record) {
+            Ok(()) => self.visit_block(&mut record, number, visit),
+            Err(error) => self.warn(number, &error),
+        }
+    }
+
+    /// Looks at records that lie side by side.
+    fn visit_block(&self, block: &mut [u8], first: u64, visit: &mut dyn FnMut(Option<MountTrace>)) {
         let record_size = self.volume.table().boot_sector.record_size as usize;
         for (number, record) in (first..).zip(block.chunks_exact_mut(record_size)) {
             let Some(head) = Head::parse(record) else {
@@ -94,8 +98,13 @@ impl<'a> MountSearch<'a> {
             };
             let is_file = head.flags & Head::IN_USE != 0 && head.base.raw() == 0;
             let is_record = record.starts_with(FileRecord::SIGNATURE);
-            if is_record && is_file && self.is_candidate(record, &head) {
-                self.visit(number, found);
+            if is_record && is_file {
+                let is_candidate = self.is_candidate(record, &head);
+                let trace = is_candidate.then(|| self.trace(number)).transpose();
+                match trace {
+                    Ok(trace) => visit(trace.flatten()),
+                    Err(error) => self.warn(number, &error),
+                }
             } else if !is_record && record.iter().any(|&byte| byte != 0) {
                 let error = self.volume.table().record(number).err();
                 error.iter().for_each(|error| self.warn(number, error));
@@ -132,13 +141,6 @@ impl<'a> MountSearch<'a> {
                 _ if length < 16 => return true,
                 _ => offset = offset.saturating_add(length as usize),
             }
-        }
-    }
-
-    fn visit(&self, number: u64, found: &mut dyn FnMut(MountTrace)) {
-        match self.trace(number) {
-            Ok(trace) => trace.into_iter().for_each(found),
-            Err(error) => self.warn(number, &error),
         }
     }
 

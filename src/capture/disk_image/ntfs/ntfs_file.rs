@@ -10,6 +10,7 @@ use super::directory_index::{DirectoryIndex, IndexEntries};
 use super::file_name::{FileName, Namespace};
 use super::file_record::FileRecord;
 use super::file_reference::FileReference;
+use super::index_node::IndexEntry;
 use super::ntfs_stream::NtfsStream;
 use super::standard_information::StandardInformation;
 use crate::error::{Error, Position, Warnings};
@@ -230,14 +231,25 @@ impl NtfsFile {
         })
     }
 
-    /// The file of a name in this directory, by its long or short name. Letter case does not matter unless the directory
-    /// is marked so, but the exact name is preferred. Damage that could be passed by is told in the volume's warnings.
+    /// The entry of a name in this directory, which may be a long or a short one. Letter case does not matter unless the
+    /// directory is marked so, but the exact name is preferred. Damage that could be passed by is told in the volume's
+    /// warnings.
     ///
     /// # Errors
     ///
-    /// It is no directory; its index is damaged and the name is not found; the file's record is damaged.
-    pub fn child(&self, name: &WideString) -> Result<Option<NtfsFile>, Error> {
+    /// It is no directory, or its index is damaged and the name is not found.
+    pub fn entry(&self, name: &WideString) -> Result<Option<DirectoryEntry>, Error> {
         let entry = self.index()?.find(name, self.volume.upcase())?;
+        Ok(entry.map(DirectoryEntry::from))
+    }
+
+    /// The file of a name in this directory, see [`entry`](Self::entry).
+    ///
+    /// # Errors
+    ///
+    /// As there; or the file's record is damaged.
+    pub fn child(&self, name: &WideString) -> Result<Option<NtfsFile>, Error> {
+        let entry = self.entry(name)?;
         entry.map(|entry| self.volume.file(entry.file)).transpose()
     }
 
@@ -251,12 +263,7 @@ impl NtfsFile {
         &self,
     ) -> Result<impl Iterator<Item = Result<DirectoryEntry, Error>> + use<>, Error> {
         let entries = IndexEntries::new(self.index()?);
-        Ok(entries.map(|entry| {
-            entry.map(|entry| DirectoryEntry {
-                file: entry.file,
-                file_name: entry.file_name,
-            })
-        }))
+        Ok(entries.map(|entry| entry.map(DirectoryEntry::from)))
     }
 
     fn index(&self) -> Result<Rc<DirectoryIndex>, Error> {
@@ -273,6 +280,15 @@ impl NtfsFile {
 
     fn missing(&self, kind: AttributeType) -> Error {
         Error::malformed(kind.name(), "none").at(self.position())
+    }
+}
+
+impl From<IndexEntry> for DirectoryEntry {
+    fn from(entry: IndexEntry) -> Self {
+        DirectoryEntry {
+            file: entry.file,
+            file_name: entry.file_name,
+        }
     }
 }
 

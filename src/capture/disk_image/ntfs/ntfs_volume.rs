@@ -33,16 +33,16 @@ impl NtfsVolume {
     const KEPT_DIRECTORIES: usize = 8;
 
     /// Opens a volume, whose first byte is that of its boot sector. Where that is damaged, its backup at the volume's end
-    /// is used.
+    /// is used. What is not in order is told in the first [warnings](Self::take_warnings).
     ///
     /// # Errors
     ///
     /// It is no NTFS volume, or the master file table's own record is damaged, and its copy too.
-    pub fn open(source: impl ReadAt + 'static) -> Result<(NtfsVolume, Warnings), Error> {
+    pub fn open(source: impl ReadAt + 'static) -> Result<NtfsVolume, Error> {
         Self::open_shared(Rc::new(source))
     }
 
-    fn open_shared(source: Rc<dyn ReadAt>) -> Result<(NtfsVolume, Warnings), Error> {
+    fn open_shared(source: Rc<dyn ReadAt>) -> Result<NtfsVolume, Error> {
         let mut warnings = Warnings::default();
         let boot_sector = boot_sector(&*source, &mut warnings)?;
         let (size, expected) = (source.size(), boot_sector.volume_size());
@@ -67,14 +67,12 @@ impl NtfsVolume {
         if let Some(warning) = not_clean(&table, &information) {
             table.warn(warning);
         }
-        let warnings = table.take_warnings();
-        let volume = NtfsVolume(Rc::new(Shared {
+        Ok(NtfsVolume(Rc::new(Shared {
             upcase: UpcaseTable::new(table.clone()),
             table,
             information,
             directories: RecentlyUsed::new(Self::KEPT_DIRECTORIES),
-        }));
-        Ok((volume, warnings))
+        })))
     }
 
     /// How the volume is laid out.
@@ -114,16 +112,12 @@ impl NtfsVolume {
     /// Searches the whole volume for directories with a stream `$WIMMOUNTDATA`, and for files of a mounted image. What
     /// cannot be searched is told in the [warnings](Self::take_warnings).
     ///
-    /// `progress` is told now and then how many records were seen, and how many there are.
-    pub fn search_mounts(
-        &self,
-        mut found: impl FnMut(MountTrace),
-        mut progress: impl FnMut(u64, u64),
-    ) {
-        MountSearch::new(self).run(&mut found, &mut progress);
+    /// `visit` is called for every file and directory, with the trace that it is of a mount, if it is one.
+    pub fn search_mounts(&self, mut visit: impl FnMut(Option<MountTrace>)) {
+        MountSearch::new(self).run(&mut visit);
     }
 
-    /// The warnings that arose since this was called last, or since the volume was opened.
+    /// The warnings that arose since this was called last, at first those that arose when the volume was opened.
     pub fn take_warnings(&self) -> Warnings {
         self.0.table.take_warnings()
     }
