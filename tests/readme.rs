@@ -85,3 +85,57 @@ fn the_readme_has_every_option() {
         .collect();
     assert_eq!(missing, [] as [&str; 0]);
 }
+
+/// What stands between backquotes in the first cells of a table of the README, by the first column's title.
+fn first_column(title: &str) -> Vec<String> {
+    let readme = readme();
+    let (_, table) = readme.split_once(&format!("\n| {title} |")).unwrap();
+    let rows = table.lines().skip(2);
+    let cells = rows.map_while(|row| row.strip_prefix("| ")?.split(" | ").next());
+    let names = cells.map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned));
+    names.flatten().collect()
+}
+
+#[test]
+fn the_readme_has_every_format() {
+    let output = cargo_bin_cmd!("dism-mount-status")
+        .args(["--format=no-such-format", "-"])
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    let (_, possible) = error.split_once("[possible values: ").unwrap();
+    let (possible, _) = possible.split_once(']').unwrap();
+    let mut possible: Vec<&str> = possible.split_whitespace().collect();
+    possible
+        .iter_mut()
+        .for_each(|format| *format = format.trim_end_matches(','));
+    assert_eq!(first_column("`--format`"), possible);
+}
+
+#[test]
+fn the_readme_has_every_column_of_csv_in_order() {
+    let output = cargo_bin_cmd!("dism-mount-status")
+        .current_dir(ROOT)
+        .args(["--format=csv", "fixtures/registry/one-mounted.reg"])
+        .output()
+        .unwrap();
+    let mut csv = csv::Reader::from_reader(&*output.stdout);
+    let headers: Vec<&str> = csv.headers().unwrap().iter().collect();
+    assert_eq!(first_column("column"), headers);
+}
+
+#[test]
+fn the_readme_has_every_kind_of_event() {
+    let source =
+        fs::read_to_string(Path::new(ROOT).join("src/bin/dism-mount-status/format/timeline.rs"))
+            .unwrap();
+    let (source, _) = source.split_once("#[cfg(test)]").unwrap();
+    let readme = readme();
+    let texts: Vec<&str> = source.split('"').skip(1).step_by(2).collect();
+    let is_kind = |text: &&&str| text.ends_with(" Time") || text.starts_with("windows:");
+    let kinds: Vec<_> = texts.iter().filter(is_kind).collect();
+    assert!(kinds.len() >= 7, "{kinds:?}");
+    for kind in kinds {
+        assert!(readme.contains(&format!("`{kind}`")), "{kind}");
+    }
+}
