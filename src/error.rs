@@ -344,6 +344,10 @@ codes! {
         PartMissing = "part-missing",
         /// A directory of a captured image, or a part of it, that cannot be used.
         ImageTreeMalformed = "image-tree-malformed",
+        /// The container of a disk image is damaged or unusual, and was read nevertheless.
+        ContainerDamaged = "container-damaged",
+        /// The partition table of a disk, or an entry of it, is damaged or cannot be used.
+        PartitionTableDamaged = "partition-table-damaged",
         /// The boot sector of an NTFS volume is damaged, and its backup is used.
         BootSectorDamaged = "boot-sector-damaged",
         /// A record of an NTFS volume's master file table cannot be read, or a copy of it is used.

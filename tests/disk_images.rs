@@ -20,7 +20,11 @@ const MIB: u64 = 1 << 20;
 fn system(drives: [Vec<u8>; 2]) -> Vec<u8> {
     let mut devices = Key::new("MountedDevices");
     for (letter, partition) in ["D", "C"].into_iter().zip(drives) {
-        devices = devices.value(format!(r"\DosDevices\{letter}:").as_str(), REG_BINARY, &partition);
+        devices = devices.value(
+            format!(r"\DosDevices\{letter}:").as_str(),
+            REG_BINARY,
+            &partition,
+        );
     }
     let root = Key::new("SYSTEM")
         .key(devices)
@@ -41,7 +45,10 @@ fn gpt_partition(number: u128) -> Vec<u8> {
 #[test]
 fn the_hives_on_the_disks_are_those_that_this_writes() {
     let hives = [
-        ("SYSTEM.mbr", system([mbr_partition(13 * MIB), mbr_partition(2 * MIB)])),
+        (
+            "SYSTEM.mbr",
+            system([mbr_partition(13 * MIB), mbr_partition(2 * MIB)]),
+        ),
         ("SYSTEM.gpt", system([gpt_partition(3), gpt_partition(2)])),
     ];
     for (name, hive) in hives {
@@ -49,6 +56,9 @@ fn the_hives_on_the_disks_are_those_that_this_writes() {
         if std::env::var_os("UPDATE_FIXTURES").is_some() {
             fs::write(&file, &hive).unwrap();
         }
-        assert!(fs::read(&file).unwrap() == hive, "{name}: UPDATE_FIXTURES=1 writes it anew");
+        assert!(
+            fs::read(&file).unwrap() == hive,
+            "{name}: UPDATE_FIXTURES=1 writes it anew"
+        );
     }
 }

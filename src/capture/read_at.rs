@@ -18,6 +18,16 @@ pub trait ReadAt {
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
 
+impl<T: ReadAt + ?Sized> ReadAt for &T {
+    fn size(&self) -> u64 {
+        (**self).size()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        (**self).read_exact_at(offset, buffer)
+    }
+}
+
 impl<T: ReadAt + ?Sized> ReadAt for Rc<T> {
     fn size(&self) -> u64 {
         (**self).size()

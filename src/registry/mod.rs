@@ -3,6 +3,7 @@
 mod code_page;
 pub mod hive;
 mod line_source;
+pub mod mounted_devices;
 pub mod reg_file;
 pub mod reg_query;
 mod registration;

@@ -1,7 +1,14 @@
 //! Disk images, read where they lie: container, partition, file system. Nothing is mounted and nothing is written.
 //!
-//! Each layer gives bytes that can be read from any place ([`ReadAt`]) to the one above it.
+//! Each layer gives bytes that can be read from any place ([`ReadAt`]) to the one above it: a [`Disk`] comes out of its
+//! container, a [`PartitionTable`] says what it is divided into, [`FileSystem`] what a volume is formatted with.
 
+mod container;
+mod file_system;
 pub mod ntfs;
+mod partition_table;
 
+pub use self::container::{ContainerFormat, Disk, HostFolder, Neighbours, UnsupportedContainer};
+pub use self::file_system::FileSystem;
+pub use self::partition_table::{Partition, PartitionKind, PartitionScheme, PartitionTable};
 pub use super::read_at::{ReadAt, ReadAtCursor, Section, Seekable};

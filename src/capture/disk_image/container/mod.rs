@@ -1,0 +1,162 @@
+//! What disk images are packed in: raw files, VHD, VHDX, QCOW2, VMDK and E01, each giving the bytes of the virtual disk.
+//!
+//! All are read by readers of our own: those that are published take sources that are `Send`, tell no places in their
+//! errors, follow the paths that an image names, or cannot be held to a bound of memory.
+
+mod ewf;
+mod format;
+mod image_file;
+mod neighbours;
+mod pieces;
+mod qcow2;
+mod raw;
+mod recent;
+mod vhd;
+mod vhdx;
+mod vmdk;
+
+pub use self::format::{ContainerFormat, UnsupportedContainer};
+pub use self::neighbours::{HostFolder, Neighbours};
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+
+use self::image_file::ImageFile;
+use self::neighbours::{Opening, open_host_file};
+use self::pieces::{Assembled, Pieces};
+use crate::capture::read_at::ReadAt;
+use crate::error::{Error, Warnings};
+
+/// A disk, out of its container. Clones read the same image.
+#[derive(Clone)]
+pub struct Disk {
+    bytes: Rc<dyn ReadAt>,
+    format: ContainerFormat,
+    variant: &'static str,
+    sector_size: Option<u32>,
+}
+
+impl Disk {
+    /// Opens the image in a file of this host, or a block device, with the files that belong to it from the same folder.
+    ///
+    /// Tables are read as they are needed: opening costs a few reads, however large the disk is.
+    ///
+    /// # Errors
+    /// When it cannot be read, is of a format or variant that is not read (the error names it), is damaged where that
+    /// leaves nothing to read, or lacks a parent.
+    pub fn open(path: &Path) -> Result<(Disk, Warnings), Error> {
+        let bytes = open_host_file(path).map_err(|error| Error::io(&error))?;
+        let name = path.file_name().unwrap_or_default();
+        Self::open_among(bytes, name, Rc::new(HostFolder::of(path)))
+    }
+
+    /// Opens an image that has a name among other files.
+    ///
+    /// # Errors
+    /// As [`Disk::open`].
+    pub fn open_among(
+        bytes: Rc<dyn ReadAt>,
+        name: &OsStr,
+        neighbours: Rc<dyn Neighbours>,
+    ) -> Result<(Disk, Warnings), Error> {
+        let mut warnings = Warnings::default();
+        let opening = Opening::new(neighbours);
+        let disk = open_any(ImageFile::new(bytes, None), name, &opening, &mut warnings)?;
+        Ok((disk, warnings))
+    }
+
+    /// What the disk was packed in.
+    pub fn format(&self) -> ContainerFormat {
+        self.format
+    }
+
+    /// The kind of container within its format, such as `dynamic` or `differencing`; empty where there is only one.
+    pub fn variant(&self) -> &'static str {
+        self.variant
+    }
+
+    /// The size of a logical sector in bytes, where the container tells it.
+    pub fn sector_size(&self) -> Option<u32> {
+        self.sector_size
+    }
+
+    fn new(
+        pieces: impl Pieces + 'static,
+        format: ContainerFormat,
+        variant: &'static str,
+        sector_size: Option<u32>,
+    ) -> Disk {
+        Disk {
+            bytes: Rc::new(Assembled(pieces)),
+            format,
+            variant,
+            sector_size,
+        }
+    }
+}
+
+impl ReadAt for Disk {
+    fn size(&self) -> u64 {
+        self.bytes.size()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.bytes.read_exact_at(offset, buffer)
+    }
+}
+
+/// Opens an image of any format.
+fn open_any(
+    file: ImageFile,
+    name: &OsStr,
+    opening: &Opening,
+    warnings: &mut Warnings,
+) -> Result<Disk, Error> {
+    let format = ContainerFormat::identify(file.bytes());
+    Ok(match format {
+        ContainerFormat::Vhd => {
+            let vhd = vhd::Vhd::open(file, opening, warnings)?;
+            let variant = vhd.variant();
+            Disk::new(vhd, format, variant, Some(512))
+        }
+        ContainerFormat::Vhdx => {
+            let vhdx = vhdx::Vhdx::open(file, opening, warnings)?;
+            let (variant, sector_size) = (vhdx.variant(), vhdx.sector_size());
+            Disk::new(vhdx, format, variant, Some(sector_size))
+        }
+        ContainerFormat::Qcow2 => {
+            let qcow2 = qcow2::Qcow2::open(file, opening, warnings)?;
+            let variant = qcow2.variant();
+            Disk::new(qcow2, format, variant, None)
+        }
+        ContainerFormat::Vmdk => {
+            let vmdk = vmdk::Vmdk::open(file, opening, warnings)?;
+            let variant = vmdk.variant();
+            Disk::new(vmdk, format, variant, Some(512))
+        }
+        ContainerFormat::Ewf => {
+            let ewf = ewf::Ewf::open(file, name, opening, warnings)?;
+            let sector_size = ewf.sector_size();
+            Disk::new(ewf, format, "", Some(sector_size))
+        }
+        ContainerFormat::Unsupported(format) => return Err(file.name_in(format.refusal())),
+        ContainerFormat::Raw | ContainerFormat::SplitRaw => {
+            match raw::SplitRaw::open(&file, name, opening, warnings)? {
+                Some(split) => Disk::new(split, ContainerFormat::SplitRaw, "", None),
+                None => open_raw(&file),
+            }
+        }
+    })
+}
+
+/// Takes the bytes as they are.
+fn open_raw(file: &ImageFile) -> Disk {
+    Disk {
+        bytes: file.bytes().clone(),
+        format: ContainerFormat::Raw,
+        variant: "",
+        sector_size: None,
+    }
+}

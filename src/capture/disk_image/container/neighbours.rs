@@ -1,0 +1,203 @@
+//! The files beside an image: the further parts of a split one, parents, extents. No other file is ever opened for one.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::image_file::ImageFile;
+use crate::capture::disk_image::{ReadAt, Seekable};
+use crate::error::Error;
+
+/// The folder in which an image lies.
+pub trait Neighbours {
+    /// Opens the file with this name; `None` where there is none. The name is one level, never a path.
+    ///
+    /// # Errors
+    /// When it is there and cannot be opened.
+    fn open(&self, name: &OsStr) -> io::Result<Option<Rc<dyn ReadAt>>>;
+}
+
+/// Files in memory.
+impl Neighbours for BTreeMap<OsString, Rc<dyn ReadAt>> {
+    fn open(&self, name: &OsStr) -> io::Result<Option<Rc<dyn ReadAt>>> {
+        Ok(self.get(name).cloned())
+    }
+}
+
+/// A folder of this host.
+#[derive(Debug, Clone)]
+pub struct HostFolder {
+    folder: PathBuf,
+}
+
+impl HostFolder {
+    /// The folder in which the file at `path` lies.
+    pub fn of(path: &Path) -> Self {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        HostFolder { folder }
+    }
+
+    /// The only file whose name differs in case alone: Windows wrote the names that images hold.
+    fn by_other_case(&self, name: &OsStr) -> io::Result<Option<PathBuf>> {
+        let Some(wanted) = name.to_str().map(str::to_lowercase) else {
+            return Ok(None);
+        };
+        let mut found = None;
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let is_it = |name: &str| name.to_lowercase() == wanted;
+            if entry.file_name().to_str().is_some_and(is_it)
+                && found.replace(entry.path()).is_some()
+            {
+                return Ok(None);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Neighbours for HostFolder {
+    fn open(&self, name: &OsStr) -> io::Result<Option<Rc<dyn ReadAt>>> {
+        let exact = self.folder.join(name);
+        let path = match fs::metadata(&exact) {
+            Ok(_) => exact,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                match self.by_other_case(name)? {
+                    Some(path) => path,
+                    None => return Ok(None),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        open_host_file(&path).map(Some)
+    }
+}
+
+/// Opens a file or block device of this host. Other things that a path can name (pipes, say) are not waited for.
+pub(super) fn open_host_file(path: &Path) -> io::Result<Rc<dyn ReadAt>> {
+    let metadata = fs::metadata(path).map_err(with_remedy)?;
+    if !metadata.is_file() && !is_block_device(&metadata) {
+        let message = "it is neither a file nor a block device";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let file = Seekable::open(path).map_err(with_remedy)?;
+    Ok(Rc::new(file))
+}
+
+#[cfg(unix)]
+fn is_block_device(metadata: &Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_block_device(&metadata.file_type())
+}
+
+#[cfg(not(unix))]
+fn is_block_device(_: &Metadata) -> bool {
+    false
+}
+
+/// Says what to do about an error of opening an image.
+fn with_remedy(error: io::Error) -> io::Error {
+    /// `ERROR_SHARING_VIOLATION` and `ERROR_LOCK_VIOLATION`.
+    const IN_USE: [i32; 2] = [32, 33];
+    let is_in_use = error.kind() == io::ErrorKind::ResourceBusy
+        || cfg!(windows)
+            && error
+                .raw_os_error()
+                .is_some_and(|code| IN_USE.contains(&code));
+    let message = if is_in_use {
+        "it is in use: shut the virtual machine down or detach the disk, or read a copy of it"
+    } else if error.kind() == io::ErrorKind::PermissionDenied {
+        "permission denied: run this as a user who may read it, or take a copy that you may read"
+    } else {
+        return error;
+    };
+    io::Error::new(error.kind(), message)
+}
+
+/// An image while it is opened: what lies beside it, and how long the chain of parents is already.
+#[derive(Clone)]
+pub(super) struct Opening {
+    pub(super) neighbours: Rc<dyn Neighbours>,
+    pub(super) depth: usize,
+}
+
+impl Opening {
+    /// Hyper-V allows for some 50 checkpoints of one machine; nobody was seen to keep as many as this.
+    const LONGEST_CHAIN: usize = 32;
+
+    pub(super) fn new(neighbours: Rc<dyn Neighbours>) -> Self {
+        Opening {
+            neighbours,
+            depth: 0,
+        }
+    }
+
+    /// Opens the parent of an image, which has one of these names or paths. Only their last levels count.
+    ///
+    /// Gives the file and what to open its own parent with.
+    pub(super) fn parent(
+        &self,
+        child: &ImageFile,
+        names: &[String],
+    ) -> Result<(ImageFile, OsString, Opening), Error> {
+        if self.depth + 1 >= Self::LONGEST_CHAIN {
+            let expected = "a chain of at most 32 disks";
+            let error = Error::malformed(expected, "another parent: the chain may be a circle");
+            return Err(child.name_in(error));
+        }
+        let mut tried: Vec<&str> = Vec::new();
+        for name in names.iter().filter_map(|name| last_level(name)) {
+            if tried.contains(&name) {
+                continue;
+            }
+            tried.push(name);
+            if let Some(bytes) = self.open(name.as_ref())? {
+                let opening = Opening {
+                    neighbours: self.neighbours.clone(),
+                    depth: self.depth + 1,
+                };
+                return Ok((ImageFile::new(bytes, Some(name)), name.into(), opening));
+            }
+        }
+        let message = match tried.first() {
+            Some(name) => format!("its parent disk is missing: put {name} into the same folder"),
+            None => "it does not name its parent disk, without which it cannot be read".to_owned(),
+        };
+        let error = io::Error::new(io::ErrorKind::NotFound, message);
+        Err(child.name_in(Error::io(&error)))
+    }
+
+    /// Opens a file beside the image.
+    pub(super) fn open(&self, name: &OsStr) -> Result<Option<Rc<dyn ReadAt>>, Error> {
+        let opened = self.neighbours.open(name);
+        opened.map_err(|error| Error::io(&error).in_evidence(name.to_string_lossy()))
+    }
+}
+
+/// The last level of a path of either kind, unless it is none of its own.
+pub(super) fn last_level(path: &str) -> Option<&str> {
+    let last = path.rsplit(['/', '\\', ':']).next()?;
+    let is_name = !matches!(last, "" | "." | "..") && !last.contains('\0');
+    is_name.then_some(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_an_image_is_never_followed() {
+        assert_eq!(last_level(r"C:\vm\base.vhdx"), Some("base.vhdx"));
+        assert_eq!(last_level("../../etc/shadow"), Some("shadow"));
+        assert_eq!(last_level("C:base.vhd"), Some("base.vhd"));
+        assert_eq!(last_level(r".\base.vhd"), Some("base.vhd"));
+        for path in ["", ".", "..", "a/", r"a\..", "a\0"] {
+            assert_eq!(last_level(path), None, "{path:?}");
+        }
+    }
+}
