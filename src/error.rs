@@ -350,6 +350,8 @@ codes! {
         PartitionTableDamaged = "partition-table-damaged",
         /// The boot sector of an NTFS volume is damaged, and its backup is used.
         BootSectorDamaged = "boot-sector-damaged",
+        /// A volume of a disk that is not NTFS, and is not looked into.
+        VolumeNotRead = "volume-not-read",
         /// A record of an NTFS volume's master file table cannot be read, or a copy of it is used.
         FileTableDamaged = "file-table-damaged",
         /// The index of a directory on an NTFS volume is damaged.

@@ -241,24 +241,27 @@ impl Capture {
     }
 
     /// A part of readable evidence that could not be read itself.
-    #[cfg(feature = "captured-wim")]
+    #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
     pub(crate) fn unreadable_part(
         evidence: &str,
         kind: EvidenceKind,
-        part: String,
+        part: Option<String>,
         error: &crate::Error,
     ) -> Self {
-        let message = format!("{evidence}, {part}: {error}");
+        let message = match &part {
+            Some(part) => format!("{evidence}, {part}: {error}"),
+            None => format!("{evidence}: {error}"),
+        };
         Capture {
             kind: Some(kind),
-            part: Some(part),
+            part,
             error: Some(CaptureError { message }),
             ..Capture::unreadable(evidence, error)
         }
     }
 
     /// Adds what could not be used of the evidence as a whole.
-    #[cfg(feature = "captured-wim")]
+    #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
     pub(crate) fn add_warnings(&mut self, warnings: crate::Warnings) {
         self.warnings.splice(0..0, warnings.into_vec());
     }

@@ -2,13 +2,18 @@
 #![cfg(feature = "disk-image")]
 
 #[path = "support/hive_writer.rs"]
-#[allow(dead_code, reason = "sound hives only")]
 mod hive_writer;
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
+use dism_mount_status::{
+    Capture, DismMountStatus, EvidenceKind, FindingCode, InspectOptions, Liveness, Warning,
+    WarningCode, WideString, inspect,
+};
 use hive_writer::{HiveWriter, Key, REG_BINARY};
+use lzma_rust2::XzReader;
+use tempfile::TempDir;
 use uuid::Uuid;
 
 const FIXTURES: &str = "fixtures/disk-images";
@@ -26,10 +31,13 @@ fn system(drives: [Vec<u8>; 2]) -> Vec<u8> {
             &partition,
         );
     }
+    let driver = Key::new("WIMMount")
+        .dword("Start", 3)
+        .sz("ImagePath", r"system32\drivers\wimmount.sys");
     let root = Key::new("SYSTEM")
         .key(devices)
         .key(Key::new("Select").dword("Current", 1))
-        .key(Key::new("ControlSet001"));
+        .key_at(&["ControlSet001", "Services"], driver);
     HiveWriter::default().write(&root)
 }
 
@@ -59,6 +67,140 @@ fn the_hives_on_the_disks_are_those_that_this_writes() {
         assert!(
             fs::read(&file).unwrap() == hive,
             "{name}: UPDATE_FIXTURES=1 writes it anew"
+        );
+    }
+}
+
+/// The image of a kind, out of its compression, and the folder that it lies in.
+fn image(kind: &str) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let mut files = Vec::new();
+    for entry in fs::read_dir(Path::new(FIXTURES).join(kind)).unwrap() {
+        let compressed = entry.unwrap().path();
+        let file = folder.path().join(compressed.file_stem().unwrap());
+        let mut decompressed = XzReader::new(fs::File::open(&compressed).unwrap(), false);
+        io::copy(&mut decompressed, &mut fs::File::create(&file).unwrap()).unwrap();
+        files.push(file);
+    }
+    files.sort();
+    let first = files.iter().find(|file| {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        matches!(name, "volume.img" | "disk.img" | "disk.001" | "disk.E01")
+            || name.starts_with("disk.")
+    });
+    let first = first.unwrap().clone();
+    (folder, first)
+}
+
+fn options() -> InspectOptions {
+    let mut options = InspectOptions::default();
+    options.find_orphans = true;
+    options
+}
+
+/// The judgement of a mounted image: where it is mounted, its status, the reasons, the image's name.
+type Judged = (
+    Option<WideString>,
+    DismMountStatus,
+    Vec<FindingCode>,
+    Option<String>,
+);
+
+fn judged(capture: &Capture) -> Vec<Judged> {
+    assert!(capture.error.is_none(), "{capture:?}");
+    let images = capture.mounted_images.iter().map(|image| {
+        let codes = image.findings.iter().map(|finding| finding.code).collect();
+        let name = image.image.as_ref().and_then(|image| image.name.clone());
+        (image.mount_path.clone(), image.mount_status, codes, name)
+    });
+    images.collect()
+}
+
+fn judged_tree(case: &str) -> Vec<Judged> {
+    let tree = format!("fixtures/captures/{case}/tree");
+    judged(&inspect(tree, &options()).unwrap().captures[0])
+}
+
+fn orphans(capture: &Capture) -> Vec<String> {
+    let orphans = capture.orphaned_mounts.iter();
+    orphans
+        .map(|orphan| orphan.mount_path.to_string())
+        .collect()
+}
+
+#[test]
+fn one_volume_is_judged_as_the_tree_on_it_whatever_its_sectors_and_clusters() {
+    let expected = judged_tree("three-mounts");
+    for kind in [
+        "volume-512",
+        "volume-1024",
+        "volume-4096",
+        "volume-4096-4096",
+        "volume-65536",
+        "volume-2097152",
+    ] {
+        let (_folder, image) = image(kind);
+        let captures = inspect(&image, &options()).unwrap().captures;
+        let [capture] = &captures[..] else {
+            panic!("{kind}: {captures:?}")
+        };
+        assert_eq!(judged(capture), expected, "{kind}");
+        assert_eq!(capture.kind, Some(EvidenceKind::DiskImage));
+        assert_eq!(
+            (capture.captured, &capture.part),
+            (Liveness::Stopped, &None)
+        );
+        assert_eq!(orphans(capture), [r"C:\SafeOS.Mount"], "{kind}");
+        assert_eq!(capture.warnings, [], "{kind}");
+    }
+}
+
+#[test]
+fn a_disk_is_judged_the_same_in_every_container_and_partition_scheme() {
+    let expected = [judged_tree("two-drives"), judged_tree("three-mounts")];
+    for kind in [
+        "mbr",
+        "gpt",
+        "gpt-4096",
+        "split",
+        "vhd-fixed",
+        "vhd-dynamic",
+        "vhdx",
+        "qcow2",
+        "qcow2-v2",
+        "qcow2-backing",
+        "vmdk-sparse",
+        "vmdk-stream",
+        "vmdk-flat",
+        "vmdk-split",
+        "ewf",
+    ] {
+        let (_folder, image) = image(kind);
+        let captures =
+            inspect(&image, &options()).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let captures = captures.captures;
+        let judged: Vec<_> = captures.iter().map(judged).collect();
+        assert_eq!(judged, expected, "{kind}");
+        let numbers = match kind.starts_with("gpt") {
+            true => ["partition 2: WIN", "partition 4: WIN"],
+            false => ["partition 2: WIN", "partition 6: WIN"],
+        };
+        let parts: Vec<_> = captures
+            .iter()
+            .map(|capture| capture.part.clone().unwrap())
+            .collect();
+        assert_eq!(parts, numbers, "{kind}");
+        assert_eq!(orphans(&captures[1]), [r"C:\SafeOS.Mount"], "{kind}");
+        let warnings: Vec<_> = captures[0].warnings.iter().map(Warning::code).collect();
+        assert_eq!(
+            warnings,
+            [WarningCode::VolumeNotRead],
+            "{kind}: {:?}",
+            captures[0].warnings
+        );
+        assert!(
+            captures[0].warnings[0].message().contains("is FAT"),
+            "{kind}"
         );
     }
 }

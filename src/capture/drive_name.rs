@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use uuid::Uuid;
+
 use crate::error::Error;
 use crate::windows_path::{PathRoot, WindowsPath};
 
@@ -18,6 +20,19 @@ impl DriveName {
         letter
             .is_ascii_alphabetic()
             .then(|| DriveName(PathRoot::Drive(letter.to_ascii_uppercase())))
+    }
+
+    /// A volume by its GUID: `\\?\Volume{...}`.
+    pub fn volume(guid: Uuid) -> DriveName {
+        DriveName(PathRoot::Volume(guid))
+    }
+
+    /// The letter, in upper case, of a drive that has one.
+    pub fn as_letter(&self) -> Option<char> {
+        match self.0 {
+            PathRoot::Drive(letter) => Some(letter),
+            _ => None,
+        }
     }
 
     /// Where paths on this drive start.

@@ -1,6 +1,6 @@
 //! The drives of a captured machine, and looking up paths on them.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
@@ -23,8 +23,10 @@ use crate::windows_path::{PathComponent, WindowsPath};
 #[derive(Debug)]
 pub struct Drives {
     volumes: Vec<(DriveName, Box<dyn Volume>)>,
+    /// What the caller says of all of them.
     scope: Option<Scope>,
     system_root: WideString,
+    warnings: RefCell<Warnings>,
     /// Whether a `$WIMMOUNTDATA` stream was found: then the capture keeps streams.
     pub(super) has_shown_stream: Cell<bool>,
 }
@@ -59,6 +61,7 @@ impl Drives {
             volumes: Vec::new(),
             scope,
             system_root: r"C:\Windows".into(),
+            warnings: RefCell::default(),
             has_shown_stream: Cell::new(false),
         }
     }
@@ -68,7 +71,7 @@ impl Drives {
     /// # Errors
     /// When the folder cannot be read.
     pub fn add(&mut self, name: DriveName, folder: &Path) -> Result<(), Error> {
-        let volume = VolumeFolder::open(folder, self.scope)
+        let volume = VolumeFolder::open(folder)
             .map_err(|error| error.in_evidence(folder.display().to_string()))?;
         self.add_volume(name, Box::new(volume));
         Ok(())
@@ -105,7 +108,8 @@ impl Drives {
 
     /// What it means that a path is not on a drive; `None` where there is no such drive.
     pub fn scope_of(&self, name: &DriveName) -> Option<Scope> {
-        self.volume(name).map(Volume::scope)
+        let scope = self.volume(name)?.scope();
+        Some(self.scope.unwrap_or(scope))
     }
 
     /// How many directories were listed so far to find files.
@@ -116,11 +120,17 @@ impl Drives {
 
     /// What was found damaged on the drives since this was last asked, while the rest was used.
     pub fn take_warnings(&self) -> Warnings {
-        let mut warnings = Warnings::default();
+        let mut warnings = self.warnings.take();
         for (_, volume) in self.volumes() {
             warnings.extend(volume.take_warnings());
         }
         warnings
+    }
+
+    /// Keeps what was found damaged of a drive while it was added.
+    #[cfg(feature = "disk-image")]
+    pub(super) fn warn(&self, found: Warnings, place: &str) {
+        self.warnings.borrow_mut().extend_from(found, place);
     }
 
     pub(super) fn volumes(&self) -> impl Iterator<Item = (&DriveName, &dyn Volume)> {
@@ -309,7 +319,7 @@ impl<'a> Route<'a> {
     /// What it means that the next name is not there.
     fn missing(&self) -> Obstacle {
         let is_parent_captured = self.ahead.is_empty() && !self.directories.is_empty();
-        match self.volume.scope() {
+        match self.drives.scope.unwrap_or(self.volume.scope()) {
             Scope::Complete => Obstacle::Absent,
             Scope::Partial if is_parent_captured => Obstacle::Absent,
             Scope::Partial => Obstacle::NotCaptured(NotCaptured::Path),

@@ -169,7 +169,7 @@ fn folder_of(file: &Path) -> Option<VolumeFolder> {
         here if here.as_os_str().is_empty() => Path::new("."),
         parent => parent,
     };
-    VolumeFolder::open(folder, None).ok()
+    VolumeFolder::open(folder).ok()
 }
 
 fn file_beside(folder: &VolumeFolder, name: &str) -> Option<PathBuf> {

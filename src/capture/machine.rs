@@ -6,6 +6,7 @@ use super::drives::Drives;
 use super::hive_files::HiveFiles;
 use super::volume::Volume;
 use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::registry::mounted_devices::{MountedDevices, PartitionIdentity};
 use crate::wide_string::WideString;
 use crate::windows_path::WindowsPath;
 
@@ -15,8 +16,12 @@ pub struct CapturedMachine {
     drives: Drives,
     software: Option<HiveFiles>,
     system: Option<HiveFiles>,
-    /// The drive whose letter nothing tells.
-    assumed: Option<DriveName>,
+    /// What the drive of Windows is called, where only the registry tells its letter.
+    own: Option<DriveName>,
+    /// Its partition, if it is one.
+    own_partition: Option<PartitionIdentity>,
+    /// The other volumes of its disk.
+    partitions: Vec<(PartitionIdentity, Box<dyn Volume>)>,
     warnings: Warnings,
 }
 
@@ -37,8 +42,19 @@ impl CapturedMachine {
         let mut warnings = Warnings::default();
         let hives = Hives::find(&drives, &drive, CONFIG_FOLDER, &mut warnings)?;
         let mut machine = Hives::into_machine(hives.unwrap_or_default(), drives, warnings);
-        machine.assumed = Some(drive);
+        machine.own = Some(drive);
         Ok(machine)
+    }
+
+    /// Says which partition of a disk the machine's volume is, and which others there are.
+    #[cfg(feature = "disk-image")]
+    pub(super) fn set_partitions(
+        &mut self,
+        own: Option<PartitionIdentity>,
+        others: Vec<(PartitionIdentity, Box<dyn Volume>)>,
+    ) {
+        self.own_partition = own;
+        self.partitions = others;
     }
 
     /// The drives.
@@ -80,13 +96,43 @@ impl CapturedMachine {
     /// ([`system_root`](crate::registry::system_root)): that gives a single volume its letter, and
     /// `%SystemRoot%` its value.
     pub fn set_system_root(&mut self, system_root: WideString) {
-        if let Some(assumed) = self.assumed.take()
-            && let Some(name) = DriveName::of(&WindowsPath::parse(&system_root))
-            && name != assumed
-        {
-            self.drives.rename(&assumed, name);
-        }
+        self.rename_own(DriveName::of(&WindowsPath::parse(&system_root)));
         self.drives.set_system_root(system_root);
+    }
+
+    /// Whether the machine lies on a disk, so that [`set_mounted_devices`](Self::set_mounted_devices) tells more.
+    pub fn has_partitions(&self) -> bool {
+        self.own_partition.is_some() || !self.partitions.is_empty()
+    }
+
+    /// Says which letters the machine gave to the partitions of its disk, as its SYSTEM hive tells: the drive of Windows
+    /// gets its letter, and the other volumes become drives. Gives the partitions of those that did.
+    ///
+    /// To be called after [`set_system_root`](Self::set_system_root), which knows less.
+    pub fn set_mounted_devices(&mut self, devices: &MountedDevices) -> Vec<PartitionIdentity> {
+        let letter = |partition| devices.letters_of(partition).find_map(DriveName::letter);
+        self.rename_own(self.own_partition.and_then(letter));
+        let mut named = Vec::new();
+        for (partition, volume) in std::mem::take(&mut self.partitions) {
+            let volume_name = || devices.volumes_of(partition).next().map(DriveName::volume);
+            // A letter that is taken belongs to Windows' own drive, whose registry says so twice.
+            if let Some(name) = letter(partition).or_else(volume_name)
+                && self.drives.scope_of(&name).is_none()
+            {
+                self.drives.add_volume(name, volume);
+                named.push(partition);
+            }
+        }
+        named
+    }
+
+    fn rename_own(&mut self, to: Option<DriveName>) {
+        if let (Some(own), Some(to)) = (&mut self.own, to)
+            && *own != to
+        {
+            self.drives.rename(own, to.clone());
+            *own = to;
+        }
     }
 }
 
@@ -126,7 +172,9 @@ impl Hives {
             drives,
             software: self.software,
             system: self.system,
-            assumed: None,
+            own: None,
+            own_partition: None,
+            partitions: Vec::new(),
             warnings,
         }
     }

@@ -22,7 +22,7 @@ pub(crate) const MAX_MOUNT_DATA_LENGTH: u64 = 64 << 10;
 
 /// The files of one volume of the captured machine.
 pub(crate) trait Volume: fmt::Debug {
-    /// What it means that a path is not on the volume.
+    /// What it means that a path is not on the volume, unless the caller knows better.
     fn scope(&self) -> Scope;
 
     /// The root directory.

@@ -108,7 +108,6 @@ impl WimCapture {
         let image = Image {
             wim: Rc::clone(&self.wim),
             metadata,
-            scope: scope.unwrap_or(Scope::Complete),
             warnings: RefCell::new(warnings),
         };
         CapturedMachine::on_volume(Box::new(WimImage(Rc::new(image))), scope)
@@ -159,7 +158,6 @@ struct WimImage(Rc<Image>);
 struct Image {
     wim: Rc<CapturedWim<Source>>,
     metadata: ImageMetadata,
-    scope: Scope,
     warnings: RefCell<Warnings>,
 }
 
@@ -191,7 +189,7 @@ impl Image {
 
 impl Volume for WimImage {
     fn scope(&self) -> Scope {
-        self.0.scope
+        Scope::Complete
     }
 
     fn root(&self) -> Rc<dyn CapturedFile> {

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use super::read_start;
 use crate::capture::CapturedMachine;
+#[cfg(feature = "disk-image")]
+use crate::capture::disk_image::DiskCapture;
 use crate::error::Error;
 use crate::registry::hive::Hive;
 use crate::registry::{CodePage, RegistryExport};
@@ -44,6 +46,11 @@ fn kind(path: &Path) -> Result<Option<EvidenceKind>, Error> {
     if Hive::<File>::is_hive(&start) {
         return Ok(is_software(file).then_some(EvidenceKind::Hive));
     }
+    #[cfg(feature = "disk-image")]
+    if DiskCapture::is_disk_image(file.try_clone()?)? {
+        return Ok(Some(EvidenceKind::DiskImage));
+    }
+    file.rewind()?;
     let export = RegistryExport::open(file, CodePage::default());
     Ok(export.is_ok().then_some(EvidenceKind::RegistryExport))
 }

@@ -10,6 +10,7 @@ use crate::evidence::{Evidence, Liveness};
 use crate::observation::{NotCaptured, Observation};
 use crate::registry::MountRegistry;
 use crate::registry::hive::{Hive, Recovery};
+use crate::registry::mounted_devices::MountedDevices;
 use crate::registry::system_hive::SystemFacts;
 use crate::report::{
     Capture, EvidenceKind, ImageDescription, MountedImage, OrphanedMount, OtherValue,
@@ -136,6 +137,7 @@ impl RegistryEvidence {
 /// What the SYSTEM hive says, and what of it could not be used.
 pub(super) struct SystemEvidence {
     facts: SystemFacts,
+    mounted_devices: Option<MountedDevices>,
     warnings: Warnings,
 }
 
@@ -143,8 +145,14 @@ impl SystemEvidence {
     fn not_captured() -> Self {
         SystemEvidence {
             facts: SystemFacts::not_captured(),
+            mounted_devices: None,
             warnings: Warnings::default(),
         }
+    }
+
+    /// Which partitions have which letters, if that was asked for.
+    pub(super) fn take_mounted_devices(&mut self) -> Option<MountedDevices> {
+        self.mounted_devices.take()
     }
 
     /// Reads the SYSTEM hive that the caller names, or that which lies beside a SOFTWARE hive of this host.
@@ -155,10 +163,12 @@ impl SystemEvidence {
         found: Option<&Path>,
         options: &InspectOptions,
     ) -> Result<Self, Error> {
+        // Only a disk image needs to be told which volume is which drive.
+        let with_devices = !options.drives.is_empty();
         match (&options.system, found) {
-            (Some(given), _) => Self::read(HiveFiles::on_host(given, &[])?),
+            (Some(given), _) => Self::read(HiveFiles::on_host(given, &[])?, with_devices),
             (None, Some(found)) => Ok(HiveFiles::on_host(found, &[])
-                .and_then(Self::read)
+                .and_then(|files| Self::read(files, with_devices))
                 .unwrap_or_else(Self::not_used)),
             (None, None) => Ok(Self::not_captured()),
         }
@@ -171,18 +181,26 @@ impl SystemEvidence {
     pub(super) fn read_captured(
         found: Option<HiveFiles>,
         options: &InspectOptions,
+        with_devices: bool,
     ) -> Result<Self, Error> {
-        match (&options.system, found) {
-            (None, Some(found)) => Ok(Self::read(found).unwrap_or_else(Self::not_used)),
-            _ => Self::read_beside(None, options),
-        }
+        let found = match &options.system {
+            Some(given) => return Self::read(HiveFiles::on_host(given, &[])?, with_devices),
+            None => found,
+        };
+        Ok(match found {
+            Some(found) => Self::read(found, with_devices).unwrap_or_else(Self::not_used),
+            None => Self::not_captured(),
+        })
     }
 
-    fn read(files: HiveFiles) -> Result<Self, Error> {
+    fn read(files: HiveFiles, with_devices: bool) -> Result<Self, Error> {
         let name = files.hive_name().to_owned();
         let mut hive = files.open()?;
         let mut system = Self::not_captured();
         system.facts = SystemFacts::read(&mut hive);
+        if with_devices {
+            system.read_mounted_devices(&mut hive, &name);
+        }
         system.warnings.extend_from(hive.into_warnings(), &name);
         if !system.facts.current_control_set.is_present() {
             let text = "names no current control set: nothing of it is used";
@@ -190,6 +208,19 @@ impl SystemEvidence {
             system.warnings.push(warning.in_evidence(name));
         }
         Ok(system)
+    }
+
+    fn read_mounted_devices(&mut self, hive: &mut Hive<Box<dyn ReadSeek>>, name: &str) {
+        match MountedDevices::read(hive) {
+            Ok((devices, warnings)) => {
+                self.mounted_devices = devices;
+                self.warnings.extend_from(warnings, name);
+            }
+            Err(error) => {
+                let warning = Warning::new(WarningCode::KeyUnreadable, error.to_string());
+                self.warnings.push(warning.in_evidence(name));
+            }
+        }
     }
 
     fn not_used(error: Error) -> Self {

@@ -14,11 +14,14 @@ pub use self::identify::identify;
 use self::machine::{RegistryEvidence, SystemEvidence};
 #[cfg(feature = "captured-wim")]
 use crate::capture::WimCapture;
+#[cfg(feature = "disk-image")]
+use crate::capture::disk_image::DiskCapture;
 use crate::capture::{CapturedMachine, DriveName, Drives, HiveFiles, ReadSeek, Scope};
 use crate::error::Error;
 use crate::evidence::Liveness;
 use crate::observation::Observation;
 use crate::registry::hive::Hive;
+use crate::registry::mounted_devices::{MountedDevices, PartitionIdentity};
 use crate::registry::{CodePage, RegistryExport, system_root};
 use crate::report::{Capture, EvidenceKind, Report};
 
@@ -34,7 +37,7 @@ pub struct InspectOptions {
     pub logs: Vec<PathBuf>,
     /// The SYSTEM hive of the machine. Without one, that which lies beside a SOFTWARE hive is taken.
     pub system: Option<PathBuf>,
-    /// Where drives of the captured machine lie on this host: they add to those of the capture, or replace them, and
+    /// Where drives of the captured machine lie on this host, folders or disk images: they add to those of the capture, or replace them, and
     /// join files to a registry export or a lone hive.
     pub drives: Vec<(DriveName, PathBuf)>,
     /// What it means that a file is not in the evidence; overrides what the evidence tells.
@@ -98,6 +101,10 @@ impl Inspection<'_> {
         if metadata.is_dir() {
             return self.directory(path).map(|capture| vec![capture]);
         }
+        #[cfg(feature = "disk-image")]
+        if DiskCapture::is_block_device(&metadata) {
+            return self.disk(path);
+        }
         if !metadata.is_file() {
             return self.stream(file).map(|capture| vec![capture]);
         }
@@ -106,12 +113,15 @@ impl Inspection<'_> {
         if crate::wim::Wim::is_wim(&start) {
             return self.wim(path);
         }
+        if Hive::<File>::is_hive(&start) {
+            return self.hive_file(path).map(|capture| vec![capture]);
+        }
+        #[cfg(feature = "disk-image")]
+        if DiskCapture::is_disk_image(file.try_clone()?)? {
+            return self.disk(path);
+        }
         file.rewind()?;
-        let capture = match Hive::<File>::is_hive(&start) {
-            true => self.hive_file(path),
-            false => self.stream(file),
-        };
-        capture.map(|capture| vec![capture])
+        self.stream(file).map(|capture| vec![capture])
     }
 
     fn hive_file(&self, path: &Path) -> Result<Capture, Error> {
@@ -141,17 +151,18 @@ impl Inspection<'_> {
         let source = Cursor::new(start).chain(source.by_ref());
         let export = RegistryExport::open(source, options.code_page)?;
         let registry = export.read_mount_registry()?;
-        let system = SystemEvidence::read_beside(None, options)?;
+        let mut system = SystemEvidence::read_beside(None, options)?;
+        let drives = self.given_drives(system.take_mounted_devices().as_ref())?;
         let evidence = RegistryEvidence::of_export(registry, system);
-        Ok(evidence.judge(self, None, self.given_drives()?.as_ref()))
+        Ok(evidence.judge(self, None, drives.as_ref()))
     }
 
     fn hive(
         &self,
         mut hive: Hive<Box<dyn ReadSeek>>,
-        system: SystemEvidence,
+        mut system: SystemEvidence,
     ) -> Result<Capture, Error> {
-        let mut drives = self.given_drives()?;
+        let mut drives = self.given_drives(system.take_mounted_devices().as_ref())?;
         if let (Some(drives), Observation::Present(root)) = (&mut drives, system_root(&mut hive)) {
             drives.set_system_root(root);
         }
@@ -161,7 +172,9 @@ impl Inspection<'_> {
 
     fn directory(&self, path: &Path) -> Result<Capture, Error> {
         let machine = CapturedMachine::in_directory(path, self.options.scope)?;
-        self.machine(EvidenceKind::Directory, Liveness::Stopped, None, machine)
+        let (capture, _) =
+            self.machine(EvidenceKind::Directory, Liveness::Stopped, None, machine)?;
+        Ok(capture)
     }
 
     /// Each image of a WIM is a capture of its own.
@@ -180,14 +193,8 @@ impl Inspection<'_> {
             let is_windows = |machine: &CapturedMachine| machine.software().is_some();
             is_windows_found |= machine.as_ref().map_or(true, is_windows);
             let kind = EvidenceKind::CapturedWim;
-            let capture = machine.and_then(|machine| {
-                self.machine(kind, Liveness::Stopped, Some(part.clone()), machine)
-            });
-            captures.push(
-                capture.unwrap_or_else(|error| {
-                    Capture::unreadable_part(self.name, kind, part, &error)
-                }),
-            );
+            let (capture, _) = self.part(kind, Some(part), machine);
+            captures.push(capture);
         }
         if !is_windows_found && !self.options.find_orphans {
             return Err(Error::malformed(
@@ -204,14 +211,62 @@ impl Inspection<'_> {
         Ok(captures)
     }
 
-    /// A machine that was captured with its files.
+    /// Each Windows of a disk is a capture of its own. Where all files are searched, so is each volume that is a drive of
+    /// none of them.
+    #[cfg(feature = "disk-image")]
+    fn disk(&self, path: &Path) -> Result<Vec<Capture>, Error> {
+        let mut disk = DiskCapture::open(path)?;
+        let kind = EvidenceKind::DiskImage;
+        let mut captures = Vec::new();
+        let mut drives = Vec::new();
+        for part in disk.installations(self.options.scope) {
+            let (capture, named) = self.part(kind, part.name, part.machine);
+            captures.push(capture);
+            drives.extend(named);
+        }
+        if self.options.find_orphans {
+            for part in disk.data_volumes(self.options.scope, &drives) {
+                captures.push(self.part(kind, part.name, part.machine).0);
+            }
+        }
+        match captures.first_mut() {
+            Some(first) => first.add_warnings(disk.take_warnings()),
+            None => {
+                return Err(Error::malformed(
+                    "a volume with Windows\\System32\\config\\SOFTWARE",
+                    disk.volume_names(),
+                ));
+            }
+        }
+        Ok(captures)
+    }
+
+    /// One of several captures in a piece of evidence, and which partitions are drives of it.
+    #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
+    fn part(
+        &self,
+        kind: EvidenceKind,
+        part: Option<String>,
+        machine: Result<CapturedMachine, Error>,
+    ) -> (Capture, Vec<PartitionIdentity>) {
+        let judged = machine
+            .and_then(|machine| self.machine(kind, Liveness::Stopped, part.clone(), machine));
+        judged.unwrap_or_else(|error| {
+            let capture = Capture::unreadable_part(self.name, kind, part, &error);
+            (capture, Vec::new())
+        })
+    }
+
+    /// A machine that was captured with its files, and which partitions are drives of it beside that of Windows.
     fn machine(
         &self,
         kind: EvidenceKind,
         liveness: Liveness,
         part: Option<String>,
         mut machine: CapturedMachine,
-    ) -> Result<Capture, Error> {
+    ) -> Result<(Capture, Vec<PartitionIdentity>), Error> {
+        let mut named = Vec::new();
+        let mut devices = None;
         let mut evidence = match machine.take_software() {
             Some(mut software) => {
                 if !self.options.logs.is_empty() {
@@ -221,28 +276,49 @@ impl Inspection<'_> {
                 if let Observation::Present(root) = system_root(&mut hive) {
                     machine.set_system_root(root);
                 }
-                let system = SystemEvidence::read_captured(machine.take_system(), self.options)?;
+                let with_devices = machine.has_partitions() || !self.options.drives.is_empty();
+                let system = machine.take_system();
+                let mut system = SystemEvidence::read_captured(system, self.options, with_devices)?;
+                devices = system.take_mounted_devices();
+                if let Some(devices) = &devices {
+                    named = machine.set_mounted_devices(devices);
+                }
                 RegistryEvidence::read(kind, liveness, hive, system)?
             }
             None => RegistryEvidence::none(kind, liveness),
         };
-        for (name, place) in &self.options.drives {
-            machine.drives_mut().add(name.clone(), place)?;
-        }
+        self.add_given(machine.drives_mut(), devices.as_ref())?;
         evidence.warn(machine.warnings().clone());
-        Ok(evidence.judge(self, part, Some(machine.drives())))
+        Ok((evidence.judge(self, part, Some(machine.drives())), named))
     }
 
     /// The drives that the caller joins to registry evidence, if any.
-    fn given_drives(&self) -> Result<Option<Drives>, Error> {
+    fn given_drives(&self, devices: Option<&MountedDevices>) -> Result<Option<Drives>, Error> {
         if self.options.drives.is_empty() {
             return Ok(None);
         }
         let mut drives = Drives::new(self.options.scope);
+        self.add_given(&mut drives, devices)?;
+        Ok(Some(drives))
+    }
+
+    /// Adds the drives that the caller names: folders, or disk images.
+    fn add_given(
+        &self,
+        drives: &mut Drives,
+        devices: Option<&MountedDevices>,
+    ) -> Result<(), Error> {
+        #[cfg(not(feature = "disk-image"))]
+        let _ = devices;
         for (name, place) in &self.options.drives {
+            #[cfg(feature = "disk-image")]
+            if !place.is_dir() {
+                drives.add_disk_image(name.clone(), place, devices)?;
+                continue;
+            }
             drives.add(name.clone(), place)?;
         }
-        Ok(Some(drives))
+        Ok(())
     }
 }
 

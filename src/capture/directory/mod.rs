@@ -39,7 +39,7 @@ impl CapturedMachine {
 }
 
 fn volume_root(directory: &Path, scope: Option<Scope>) -> Result<Option<CapturedMachine>, Error> {
-    let volume = VolumeFolder::open(directory, scope)
+    let volume = VolumeFolder::open(directory)
         .map_err(|error| error.in_evidence(directory.display().to_string()))?;
     let machine = CapturedMachine::on_volume(Box::new(volume), scope)?;
     Ok(machine.software().is_some().then_some(machine))

@@ -38,11 +38,11 @@ pub(crate) struct Folder {
 type Listing = HashMap<WideString, OsString>;
 
 impl VolumeFolder {
-    /// Takes a folder for a volume. Whether it holds all files of it is found out unless `scope` tells.
+    /// Takes a folder for a volume. Whether it holds all files of it is found out.
     ///
     /// # Errors
     /// When there is no such folder, or it cannot be read.
-    pub(crate) fn open(folder: &Path, scope: Option<Scope>) -> Result<Self, Error> {
+    pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
         let root = fs::canonicalize(folder).map_err(|error| Error::io(&error))?;
         let mut folder = Folder {
             root,
@@ -52,10 +52,9 @@ impl VolumeFolder {
             directory_reads: Cell::default(),
         };
         let listing = folder.listing(&folder.root)?;
-        folder.scope = scope.unwrap_or_else(|| match folder.is_mounted() || is_whole(&listing) {
-            true => Scope::Complete,
-            false => Scope::Partial,
-        });
+        if folder.is_mounted() || is_whole(&listing) {
+            folder.scope = Scope::Complete;
+        }
         Ok(VolumeFolder(Rc::new(folder)))
     }
 }

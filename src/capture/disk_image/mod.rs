@@ -4,11 +4,13 @@
 //! container, a [`PartitionTable`] says what it is divided into, [`FileSystem`] what a volume is formatted with.
 
 mod container;
+mod disk_capture;
 mod file_system;
 pub mod ntfs;
 mod partition_table;
 
 pub use self::container::{ContainerFormat, Disk, HostFolder, Neighbours, UnsupportedContainer};
+pub use self::disk_capture::{DiskCapture, DiskPart};
 pub use self::file_system::FileSystem;
 pub use self::partition_table::{Partition, PartitionKind, PartitionScheme, PartitionTable};
 pub use super::read_at::{ReadAt, ReadAtCursor, Section, Seekable};

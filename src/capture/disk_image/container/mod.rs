@@ -24,6 +24,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use self::image_file::ImageFile;
+pub(super) use self::neighbours::is_block_device;
 use self::neighbours::{Opening, open_host_file};
 use self::pieces::{Assembled, Pieces};
 use crate::capture::read_at::ReadAt;

@@ -91,12 +91,12 @@ pub(super) fn open_host_file(path: &Path) -> io::Result<Rc<dyn ReadAt>> {
 }
 
 #[cfg(unix)]
-fn is_block_device(metadata: &Metadata) -> bool {
+pub(in crate::capture::disk_image) fn is_block_device(metadata: &Metadata) -> bool {
     std::os::unix::fs::FileTypeExt::is_block_device(&metadata.file_type())
 }
 
 #[cfg(not(unix))]
-fn is_block_device(_: &Metadata) -> bool {
+pub(in crate::capture::disk_image) fn is_block_device(_: &Metadata) -> bool {
     false
 }
 

@@ -1,0 +1,266 @@
+//! The volumes of a disk image, and the Windows installations on them.
+
+use std::fs::{File, Metadata};
+use std::path::Path;
+
+use super::ntfs::NtfsVolume;
+use super::{
+    ContainerFormat, Disk, FileSystem, Partition, PartitionScheme, PartitionTable, container,
+};
+use crate::capture::read_at::Seekable;
+use crate::capture::volume::Volume;
+use crate::capture::{CapturedMachine, DriveName, Drives, Scope};
+use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::registry::mounted_devices::{MountedDevice, MountedDevices, PartitionIdentity};
+
+/// A disk image of this host, or a block device, that is looked into.
+#[derive(Debug)]
+pub struct DiskCapture {
+    volumes: Vec<DiskVolume>,
+    /// The volumes that are not read, in the order of the disk, and what they are.
+    others: Vec<String>,
+    warnings: Warnings,
+}
+
+/// An NTFS volume of a disk.
+#[derive(Debug)]
+struct DiskVolume {
+    /// The number of its partition, unless the disk has none.
+    number: Option<u32>,
+    identity: Option<PartitionIdentity>,
+    volume: Result<NtfsVolume, Error>,
+}
+
+impl DiskVolume {
+    /// What reports call it: `partition 2: Windows`, by its number and its label.
+    fn name(&self) -> Option<String> {
+        let number = self.number?;
+        let volume = self.volume.as_ref().ok();
+        let label = volume.map(|volume| volume.information().label.to_string());
+        Some(match label {
+            Some(label) if !label.is_empty() => format!("partition {number}: {label}"),
+            _ => format!("partition {number}"),
+        })
+    }
+}
+
+/// A part of a disk image that is a capture of its own.
+#[derive(Debug)]
+pub struct DiskPart {
+    /// The partition; none on a disk that is one volume.
+    pub name: Option<String>,
+    /// The Windows on it, with all drives; or the volume alone.
+    pub machine: Result<CapturedMachine, Error>,
+}
+
+impl DiskCapture {
+    /// Whether the contents of a file are those of a disk image: a container, a partition table, or a file system.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_disk_image(file: File) -> Result<bool, Error> {
+        let bytes = Seekable::new(file)?;
+        if ContainerFormat::identify(&bytes) != ContainerFormat::Raw {
+            return Ok(true);
+        }
+        let file_system = FileSystem::identify(&bytes)?;
+        if !matches!(file_system, FileSystem::Unknown | FileSystem::Empty) {
+            return Ok(true);
+        }
+        let (table, _) = PartitionTable::read(&bytes, None)?;
+        Ok(table.scheme != PartitionScheme::None)
+    }
+
+    /// Whether a file of this host is a disk or a part of one.
+    pub fn is_block_device(metadata: &Metadata) -> bool {
+        container::is_block_device(metadata)
+    }
+
+    /// Opens a disk image and finds its volumes.
+    ///
+    /// # Errors
+    /// When the image cannot be read, and when no volume of it is NTFS.
+    pub fn open(path: &Path) -> Result<DiskCapture, Error> {
+        let (disk, mut warnings) = Disk::open(path)?;
+        let (table, found) = PartitionTable::read(&disk, disk.sector_size())?;
+        warnings.extend(found);
+        let mut capture = DiskCapture {
+            volumes: Vec::new(),
+            others: Vec::new(),
+            warnings,
+        };
+        for partition in &table.partitions {
+            capture.add(&disk, partition);
+        }
+        if capture.volumes.is_empty() {
+            let found = match capture.others.is_empty() {
+                true => "none".to_owned(),
+                false => capture.others.join("; "),
+            };
+            return Err(Error::malformed("an NTFS volume", found));
+        }
+        for text in std::mem::take(&mut capture.others) {
+            let warning = Warning::new(WarningCode::VolumeNotRead, text);
+            capture.warnings.push(warning);
+        }
+        Ok(capture)
+    }
+
+    fn add(&mut self, disk: &Disk, partition: &Partition) {
+        let number = (partition.number > 0).then_some(partition.number);
+        let volume = partition.volume(disk.clone());
+        let file_system = match FileSystem::identify(&volume) {
+            Ok(FileSystem::Empty) => return,
+            Ok(file_system) => file_system,
+            Err(error) => {
+                let place = number.map_or("the disk".to_owned(), |n| format!("partition {n}"));
+                self.others.push(format!("{place} cannot be read: {error}"));
+                return;
+            }
+        };
+        if file_system != FileSystem::Ntfs {
+            self.others.push(other_volume(partition, file_system));
+            return;
+        }
+        self.volumes.push(DiskVolume {
+            number,
+            identity: partition.identity,
+            volume: NtfsVolume::open(volume),
+        });
+    }
+
+    /// What could not be used of the disk. What is found on a volume later, the
+    /// [`drives`](CapturedMachine::drives) tell.
+    pub fn take_warnings(&mut self) -> Warnings {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Each Windows on the disk, with the other volumes at hand for the
+    /// [letters](CapturedMachine::set_mounted_devices) that it gave them, and each volume that cannot be read.
+    pub fn installations(&self, scope: Option<Scope>) -> Vec<DiskPart> {
+        let mut parts = self.parts(scope, |_| true);
+        parts.retain(|part| {
+            let machine = part.machine.as_ref();
+            machine.map_or(true, |machine| machine.software().is_some())
+        });
+        parts
+    }
+
+    /// Each volume without a Windows by itself, but for those on `partitions`.
+    pub fn data_volumes(
+        &self,
+        scope: Option<Scope>,
+        partitions: &[PartitionIdentity],
+    ) -> Vec<DiskPart> {
+        let mut parts = self.parts(scope, |volume| {
+            let identity = volume.identity;
+            identity.is_none_or(|identity| !partitions.contains(&identity))
+        });
+        parts.retain(|part| {
+            let machine = part.machine.as_ref();
+            machine.is_ok_and(|machine| machine.software().is_none())
+        });
+        parts
+    }
+
+    /// What volumes were found, for a message.
+    pub fn volume_names(&self) -> String {
+        let names: Vec<_> = self.volumes.iter().filter_map(DiskVolume::name).collect();
+        match names.is_empty() {
+            true => "an NTFS volume without it".to_owned(),
+            false => format!("NTFS volumes without it: {}", names.join(", ")),
+        }
+    }
+
+    fn parts(&self, scope: Option<Scope>, is_asked: impl Fn(&DiskVolume) -> bool) -> Vec<DiskPart> {
+        let volumes = self.volumes.iter().enumerate();
+        let volumes = volumes.filter(|(_, volume)| is_asked(volume));
+        let parts = volumes.map(|(index, volume)| DiskPart {
+            name: volume.name(),
+            machine: volume.volume.clone().and_then(|opened| {
+                let mut machine = CapturedMachine::on_volume(Box::new(opened), scope)?;
+                machine.set_partitions(volume.identity, self.partitions_beside(index));
+                Ok(machine)
+            }),
+        });
+        parts.collect()
+    }
+
+    fn partitions_beside(&self, own: usize) -> Vec<(PartitionIdentity, Box<dyn Volume>)> {
+        let volumes = self.volumes.iter().enumerate();
+        let others = volumes.filter(|(index, _)| *index != own);
+        let others = others.filter_map(|(_, other)| {
+            let volume: Box<dyn Volume> = Box::new(other.volume.clone().ok()?);
+            Some((other.identity?, volume))
+        });
+        others.collect()
+    }
+
+    /// The volume that was a drive of a machine: the one to which it gave the letter, if it knows the disk, else the only one.
+    fn drive(
+        &self,
+        name: &DriveName,
+        devices: Option<&MountedDevices>,
+    ) -> Result<NtfsVolume, Error> {
+        let device = devices.zip(name.as_letter());
+        let device = device.and_then(|(devices, letter)| devices.device_of(letter));
+        let mut volumes = self.volumes.iter();
+        let known = volumes.find(|volume| {
+            let identity = volume.identity.map(MountedDevice::Partition);
+            identity.is_some() && identity.as_ref() == device
+        });
+        match (known, &self.volumes[..]) {
+            (Some(volume), _) | (None, [volume]) => volume.volume.clone(),
+            (None, volumes) => {
+                let names: Vec<_> = volumes.iter().filter_map(DiskVolume::name).collect();
+                Err(Error::malformed(
+                    "a disk with one NTFS volume, or one of which the SYSTEM hive tells the letter",
+                    names.join(", "),
+                ))
+            }
+        }
+    }
+}
+
+impl Drives {
+    /// Adds a drive that lies in a disk image of this host, or replaces the one of that name. `devices` tell which of
+    /// several volumes it is.
+    ///
+    /// # Errors
+    /// When the image cannot be read, and when it is not known which volume it is.
+    pub fn add_disk_image(
+        &mut self,
+        name: DriveName,
+        image: &Path,
+        devices: Option<&MountedDevices>,
+    ) -> Result<(), Error> {
+        let add = || {
+            let mut disk = DiskCapture::open(image)?;
+            Ok((disk.drive(&name, devices)?, disk.take_warnings()))
+        };
+        let place = image.display().to_string();
+        let (volume, warnings) = add().map_err(|error: Error| error.in_evidence(place.clone()))?;
+        self.warn(warnings, &place);
+        self.add_volume(name, Box::new(volume));
+        Ok(())
+    }
+}
+
+/// What is said of a volume that is not read.
+fn other_volume(partition: &Partition, file_system: FileSystem) -> String {
+    let place = match partition.number {
+        0 => "the whole disk".to_owned(),
+        number => format!("partition {number} ({})", partition.kind),
+    };
+    let remedy = match file_system {
+        FileSystem::BitLocker | FileSystem::Luks => {
+            "; decrypt it, or unlock it and take an image of the unlocked volume"
+        }
+        FileSystem::DynamicDisk
+        | FileSystem::StorageSpaces
+        | FileSystem::LinuxRaid
+        | FileSystem::Lvm => "; assemble it, and take an image of the volume in it",
+        _ => "",
+    };
+    format!("{place} is {file_system}: only NTFS is looked into{remedy}")
+}
