@@ -169,7 +169,7 @@ fn a_folder_that_cannot_be_read_is_one_error_entry() {
     let folder = evidence();
     let closed = folder.path().join("closed");
     fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(&closed).is_ok() {
         eprintln!("NOT TESTED: this user may read every folder");
         return;
