@@ -7,6 +7,12 @@ mod wim_compressor;
 #[path = "support/wim_file.rs"]
 #[allow(dead_code, reason = "only headers are written")]
 mod wim_file;
+#[path = "support/wim_lzms.rs"]
+#[allow(
+    dead_code,
+    reason = "chunks are compressed by the writer's storage only"
+)]
+mod wim_lzms;
 #[path = "support/wim_writer.rs"]
 #[allow(dead_code, reason = "sound images only")]
 mod wim_writer;

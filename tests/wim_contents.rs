@@ -10,6 +10,12 @@ mod wim_compressor;
 #[path = "support/wim_file.rs"]
 #[allow(dead_code, reason = "only headers are written")]
 mod wim_file;
+#[path = "support/wim_lzms.rs"]
+#[allow(
+    dead_code,
+    reason = "chunks are compressed by the writer's storage only"
+)]
+mod wim_lzms;
 #[path = "support/wim_writer.rs"]
 mod wim_writer;
 
@@ -36,7 +42,14 @@ const PIPABLE: Storage = Storage {
     is_pipable: true,
     ..XPRESS
 };
-const STORAGES: [Storage; 5] = [NONE, XPRESS, LZX, LARGE_LZX, PIPABLE];
+const LZMS: Storage = Storage::new(Compression::Lzms, 0x8000);
+const PIPABLE_LZMS: Storage = Storage {
+    is_pipable: true,
+    ..LZMS
+};
+const STORAGES: [Storage; 7] = [NONE, XPRESS, LZX, LARGE_LZX, LZMS, PIPABLE, PIPABLE_LZMS];
+/// What solid resources are made of.
+const SOLID_STORAGES: [Storage; 3] = [XPRESS, LZX, LZMS];
 
 /// Data with runs, text and noise.
 fn data(size: usize) -> Vec<u8> {
@@ -238,6 +251,14 @@ fn a_resource_that_cannot_be_is_an_error() {
             "a compression format",
         ),
         (
+            resource(Compression::Lzms, 1 << 27, large, compressed),
+            "a chunk size of 32768 to 67108864",
+        ),
+        (
+            resource(Compression::Lzms, 1 << 26, 100, ResourceHeader::SOLID),
+            "chunks and their table",
+        ),
+        (
             resource(Compression::Xpress, 0x8000, 100, compressed),
             "chunks and their table",
         ),
@@ -250,13 +271,138 @@ fn a_resource_that_cannot_be_is_an_error() {
         assert!(error.expected().unwrap().contains(expected), "{error}");
         assert_eq!(error.position().unwrap().byte(), 0x1234);
     }
-    for flags in [compressed, compressed | ResourceHeader::SOLID] {
-        let error = ResourceReader::new(
-            io::empty(),
-            resource(Compression::Lzms, 0x8000, large, flags),
-        );
-        assert!(error.unwrap_err().is_unsupported());
+    let pipable = Resource {
+        is_pipable: true,
+        ..resource(Compression::Lzms, 0x8000, large, ResourceHeader::SOLID)
+    };
+    let error = ResourceReader::new(io::empty(), pipable).unwrap_err();
+    assert!(error.is_unsupported());
+}
+
+#[test]
+fn data_are_read_from_solid_resources() {
+    let parts: Vec<_> = [5000, 1, 70_000, 0x8000].map(data).into();
+    let [a, b, c, d] = [&parts[0][..], &parts[1], &parts[2], &parts[3]];
+    for storage in SOLID_STORAGES {
+        let mut writer = WimWriter::new(LZMS);
+        let (_, sha1_alone) = writer.add_data(b"alone");
+        // A run of one resource, and behind other entries one of three.
+        let (_, first) = writer.add_solid(storage, &[&[b, a]]);
+        writer.add_image(&write_metadata(&tree()));
+        let (_, second) = writer.add_solid(storage, &[&[b"x", c], &[], &[d, b"y"]]);
+        let bytes = writer.finish();
+        let (wim, warnings) = CapturedWim::open(Cursor::new(&bytes)).unwrap();
+        assert_eq!(warning_codes(&warnings), [WarningCode::ImageXmlMalformed]);
+        let hashes = [&[sha1_alone], &first[..], &second].concat();
+        let expected = [b"alone", b, a, b"x", c, d, b"y"];
+        for (sha1, expected) in hashes.into_iter().zip(expected) {
+            let mut warnings = Default::default();
+            let read = wim.read_stream(&stream(sha1), 1 << 20, &mut warnings);
+            assert!(read.unwrap().unwrap() == expected, "{storage:?}");
+            assert_eq!(warning_codes(&warnings), []);
+            let mut reader = wim.open_stream(&stream(sha1)).unwrap().unwrap();
+            assert_eq!(reader.size(), expected.len() as u64);
+            let start = reader.seek(SeekFrom::End(-1)).unwrap() as usize;
+            let mut rest = Vec::new();
+            reader.read_to_end(&mut rest).unwrap();
+            assert_eq!(rest, expected[start..]);
+        }
+        assert_eq!(walk(&wim.image(1).unwrap().0).0.len(), 5);
     }
+}
+
+#[test]
+fn the_readers_of_one_solid_resource_share_its_chunks() {
+    let noise: Vec<u8> = (0..300_000_u32)
+        .map(|i| (i.wrapping_mul(0x9E37_79B1) >> 13) as u8)
+        .collect();
+    let parts: Vec<&[u8]> = noise.chunks(100).collect();
+    let mut writer = WimWriter::new(LZMS);
+    let (_, hashes) = writer.add_solid(LZX, &[&parts]);
+    let bytes = writer.finish();
+    let count = Rc::new(Cell::new(0));
+    let source = Counting {
+        source: Cursor::new(&bytes),
+        count: Rc::clone(&count),
+    };
+    let (wim, _) = CapturedWim::open(source).unwrap();
+    let opened = count.get();
+    // The data of the second chunk only.
+    for (sha1, part) in hashes.iter().zip(&parts).skip(400).take(200) {
+        let read = wim.read_stream(&stream(*sha1), 100, &mut Default::default());
+        assert_eq!(read.unwrap().unwrap(), *part);
+    }
+    let read = count.get() - opened;
+    // One chunk of 32 KiB, and the table of 10 entries for each reader.
+    assert!(read <= 0x8000 + 200 * 40, "{read} bytes");
+}
+
+#[test]
+fn a_solid_resource_with_many_chunks_is_read_from_its_end() {
+    // More chunks than are looked up at once, none of them compressed.
+    let data = data(0x1000 * 2500 + 77);
+    let mut bytes = (data.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(0x1000_u32.to_le_bytes());
+    bytes.extend(1_u32.to_le_bytes());
+    for chunk in data.chunks(0x1000) {
+        bytes.extend((chunk.len() as u32).to_le_bytes());
+    }
+    bytes.extend(&data);
+    let header = ResourceHeader {
+        size: bytes.len() as u64,
+        flags: ResourceHeader::SOLID,
+        offset: 0,
+        original_size: 0,
+    };
+    let resource = Resource::solid(header, &bytes).unwrap();
+    assert_eq!(resource.original_size(), data.len() as u64);
+    let mut reader = ResourceReader::new(Cursor::new(&bytes), resource).unwrap();
+    for start in [
+        0x1000 * 2499,
+        0x1000 * 1024 - 5,
+        3,
+        0x1000 * 2048,
+        0x1000 * 2500,
+    ] {
+        reader.seek(SeekFrom::Start(start as u64)).unwrap();
+        let mut read = Vec::new();
+        reader.by_ref().take(50).read_to_end(&mut read).unwrap();
+        assert!(read == data[start..start + 50], "from {start}");
+    }
+}
+
+#[test]
+fn data_that_lie_in_no_solid_resource_are_an_error() {
+    let mut writer = WimWriter::new(LZMS);
+    let (headers, hashes) = writer.add_solid(LZMS, &[&[b"first"], &[b"second"]]);
+    let entry = |size, offset| ResourceHeader {
+        size,
+        offset,
+        flags: ResourceHeader::SOLID,
+        original_size: 0,
+    };
+    let wrong = [(1, 11), (2, 4), (1, u64::MAX), (u64::MAX >> 8, 5)];
+    for (i, (size, offset)) in (100..).zip(wrong) {
+        writer.add_entry(entry(size, offset), [i; 20]);
+    }
+    let bytes = writer.finish();
+    let wim = open(&bytes);
+    for (i, _) in (100..).zip(wrong) {
+        let error = wim.open_stream(&stream([i; 20])).unwrap_err();
+        assert!(
+            error.found().unwrap().starts_with("an offset of"),
+            "{error}"
+        );
+    }
+    // A resource that cannot be read hides what comes behind it.
+    let mut damaged = bytes.clone();
+    let second = headers[1].offset as usize;
+    damaged[second..second + 8].fill(0xFF);
+    let (wim, warnings) = CapturedWim::open(Cursor::new(&damaged)).unwrap();
+    assert!(warning_codes(&warnings).contains(&WarningCode::LookupTableMalformed));
+    let read = |sha1| wim.read_stream(&stream(sha1), 100, &mut Default::default());
+    assert_eq!(read(hashes[0]).unwrap().unwrap(), b"first");
+    assert!(read(hashes[1]).is_err());
 }
 
 #[test]
@@ -703,6 +849,26 @@ proptest! {
             bytes[place] = value;
         }
         read_all(&bytes, sha1, &data);
+    }
+
+    #[test]
+    fn a_damaged_solid_wim_is_read_rightly_or_with_a_warning_or_not(
+        storage in prop::sample::select(SOLID_STORAGES.to_vec()),
+        places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut: prop::sample::Index,
+    ) {
+        let data = data(5000);
+        let mut writer = WimWriter::new(LZMS);
+        let (_, hashes) = writer.add_solid(storage, &[&[b"first", &data], &[b"last"]]);
+        writer.add_image(&write_metadata(&tree()));
+        let mut bytes = writer.finish();
+        read_all(&bytes[..cut.index(bytes.len())], hashes[1], &data);
+        for (place, value) in places {
+            let place = place.index(bytes.len());
+            bytes[place] = value;
+        }
+        read_all(&bytes, hashes[1], &data);
+        read_all(&bytes, hashes[2], b"last");
     }
 
     #[test]

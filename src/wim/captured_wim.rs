@@ -5,11 +5,13 @@ use std::io::{Read, Seek};
 use sha1::{Digest, Sha1};
 
 use super::Wim;
+use super::chunk_cache::ChunkCache;
 use super::directory_entry::{DirectoryEntry, StreamEntry};
 use super::header::{ResourceHeader, WimHeader};
 use super::lookup_table::{LookupEntry, LookupTable, NO_DATA, Sha1Digest};
 use super::metadata::ImageMetadata;
 use super::resource::{Resource, ResourceReader};
+use super::solid::SolidResources;
 use crate::error::{Error, Position, Warning, WarningCode, Warnings};
 
 /// A lookup table larger than this, in bytes, is not read: it has 1.3 million entries, real ones have some 100,000.
@@ -35,6 +37,9 @@ struct Part<R> {
     source: R,
     header: WimHeader,
     lookup_table: LookupTable,
+    solid_resources: SolidResources,
+    /// Shared by all parts.
+    cache: ChunkCache,
 }
 
 impl<R: Read + Seek + Clone> CapturedWim<R> {
@@ -45,7 +50,8 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
     /// The source cannot be read or is no WIM, see [`Wim::open`]; the lookup table cannot be read.
     pub fn open(source: R) -> Result<(CapturedWim<R>, Warnings), Error> {
         let (wim, mut warnings) = Wim::open(source.clone())?;
-        let part = Part::open(source, wim.header.clone(), &mut warnings)?;
+        let cache = ChunkCache::default();
+        let part = Part::open(source, wim.header.clone(), cache, &mut warnings)?;
         let parts = vec![part];
         Ok((CapturedWim { wim, parts }, warnings))
     }
@@ -75,7 +81,8 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
                 format!("part {} again", header.part_number),
             )),
             Err(place) => {
-                let part = Part::open(source, header, &mut warnings)?;
+                let cache = self.parts[0].cache.clone();
+                let part = Part::open(source, header, cache, &mut warnings)?;
                 self.parts.insert(place, part);
                 Ok(warnings)
             }
@@ -134,7 +141,7 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
             return self.parts[0].open_header(NO_RESOURCE).map(Some);
         };
         match self.lookup(&sha1) {
-            Some((part, entry)) => part.open_header(entry.header).map(Some),
+            Some((part, entry)) => part.open_entry(entry).map(Some),
             None => Ok(None),
         }
     }
@@ -214,17 +221,25 @@ const NO_RESOURCE: ResourceHeader = ResourceHeader {
 };
 
 impl<R: Read + Seek + Clone> Part<R> {
-    fn open(source: R, header: WimHeader, warnings: &mut Warnings) -> Result<Part<R>, Error> {
+    fn open(
+        source: R,
+        header: WimHeader,
+        cache: ChunkCache,
+        warnings: &mut Warnings,
+    ) -> Result<Part<R>, Error> {
         let mut part = Part {
             source,
             header,
             lookup_table: LookupTable::default(),
+            solid_resources: SolidResources::default(),
+            cache,
         };
         let resource = part.header.lookup_table;
         let reader = part.open_header(resource)?;
-        let bytes = read_to_end(reader, &resource, MAX_LOOKUP_TABLE_SIZE)?;
+        let bytes = read_to_end(reader, resource.offset, MAX_LOOKUP_TABLE_SIZE)?;
         let (lookup_table, unusable) = LookupTable::parse(&bytes, resource.offset);
         warnings.extend(unusable);
+        part.solid_resources = SolidResources::open(part.source.clone(), &lookup_table, warnings);
         part.lookup_table = lookup_table;
         Ok(part)
     }
@@ -238,7 +253,21 @@ impl<R: Read + Seek + Clone> Part<R> {
     }
 
     fn open_header(&self, header: ResourceHeader) -> Result<ResourceReader<R>, Error> {
-        ResourceReader::new(self.source.clone(), Resource::of(&self.header, header))
+        self.open_resource(Resource::of(&self.header, header))
+    }
+
+    fn open_resource(&self, resource: Resource) -> Result<ResourceReader<R>, Error> {
+        let (source, cache) = (self.source.clone(), self.cache.clone());
+        ResourceReader::with_cache(source, resource, self.header.part_number, cache)
+    }
+
+    fn open_entry(&self, entry: &LookupEntry) -> Result<ResourceReader<R>, Error> {
+        let Some(run) = entry.solid_run else {
+            return self.open_header(entry.header);
+        };
+        let (resource, start) = self.solid_resources.find(run, entry)?;
+        let reader = self.open_resource(resource)?;
+        Ok(reader.section(start, entry.data_size()))
     }
 
     /// Reads a resource and holds it against its SHA-1.
@@ -248,13 +277,15 @@ impl<R: Read + Seek + Clone> Part<R> {
         limit: u64,
         warnings: &mut Warnings,
     ) -> Result<Vec<u8>, Error> {
-        let bytes = read_to_end(self.open_header(entry.header)?, &entry.header, limit)?;
+        let reader = self.open_entry(entry)?;
+        let place = reader.resource().header.offset;
+        let bytes = read_to_end(reader, place, limit)?;
         let found: Sha1Digest = Sha1::digest(&bytes).into();
         // Writers may leave the SHA-1 of metadata out.
         if entry.sha1 != NO_DATA && found != entry.sha1 {
             warnings.push(Warning::malformed(
                 WarningCode::ResourceDamaged,
-                Position::Byte(entry.header.offset),
+                Position::Byte(place),
                 &format!("data with the SHA-1 {}", hexadecimal(&entry.sha1)),
                 &hexadecimal(&found),
             ));
@@ -263,23 +294,24 @@ impl<R: Read + Seek + Clone> Part<R> {
     }
 }
 
-/// Reads a resource of at most `limit` bytes. The memory grows with what is there, not with what it claims to be.
+/// Reads data of at most `limit` bytes, whose resource lies at `place`. The memory grows with what is there, not with
+/// what it claims to be.
 fn read_to_end(
-    mut reader: impl Read,
-    resource: &ResourceHeader,
+    mut reader: ResourceReader<impl Read + Seek>,
+    place: u64,
     limit: u64,
 ) -> Result<Vec<u8>, Error> {
-    if resource.original_size > limit {
+    if reader.size() > limit {
         let expected = format!("a resource of at most {limit} bytes");
         return Err(
-            Error::malformed(expected, format!("one of {} bytes", resource.original_size))
-                .at(Position::Byte(resource.offset)),
+            Error::malformed(expected, format!("one of {} bytes", reader.size()))
+                .at(Position::Byte(place)),
         );
     }
     let mut bytes = Vec::new();
     match reader.read_to_end(&mut bytes) {
         Ok(_) => Ok(bytes),
-        Err(error) => Err(Error::io(&error).at(Position::Byte(resource.offset))),
+        Err(error) => Err(Error::io(&error).at(Position::Byte(place))),
     }
 }
 

@@ -92,6 +92,11 @@ impl ResourceHeader {
         self.flags & Self::COMPRESSED != 0
     }
 
+    /// Whether the resource is a solid one, or lies in one.
+    pub fn is_solid(&self) -> bool {
+        self.flags & Self::SOLID != 0
+    }
+
     /// Whether all of the resource lies in a file of this size. An absent one does.
     pub fn lies_within(&self, file_size: u64) -> bool {
         let end = self.offset.checked_add(self.size);

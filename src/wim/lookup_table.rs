@@ -14,8 +14,11 @@ pub type Sha1Digest = [u8; 20];
 /// An entry of the lookup table: `RESHDR_DISK`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookupEntry {
-    /// `resHdr`: where the resource lies. In a solid resource the offset counts from its decompressed start.
+    /// `resHdr`: where the resource lies. In a solid resource its size is that of the data, and the offset counts from
+    /// the start of the first resource of the run when decompressed.
     pub header: ResourceHeader,
+    /// The run of solid resources in which the data lie, a place in [`LookupTable::solid_runs`].
+    pub solid_run: Option<usize>,
     /// `usPartNumber`: the part of a split WIM in which it lies, counted from 1.
     pub part_number: u16,
     /// `dwRefCount`: how often the data are used.
@@ -30,9 +33,16 @@ impl LookupEntry {
     /// `liOriginalSize` of an entry that stands for a solid resource itself (after wimlib).
     const SOLID_RESOURCE: u64 = 1 << 32;
 
+    /// The size of the data, in bytes.
+    pub fn data_size(&self) -> u64 {
+        match self.header.is_solid() {
+            true => self.header.size,
+            false => self.header.original_size,
+        }
+    }
+
     fn is_solid_resource(&self) -> bool {
-        self.header.flags & ResourceHeader::SOLID != 0
-            && self.header.original_size == Self::SOLID_RESOURCE
+        self.header.is_solid() && self.header.original_size == Self::SOLID_RESOURCE
     }
 }
 
@@ -42,21 +52,35 @@ pub struct LookupTable {
     /// In the order of their SHA-1, none twice.
     data: Vec<LookupEntry>,
     metadata: Vec<LookupEntry>,
+    solid_runs: Vec<Vec<ResourceHeader>>,
 }
 
 impl LookupTable {
     /// Reads the entries, the first of which stands at `base` of the file.
     ///
-    /// Free entries and those of solid resources themselves are left out.
+    /// Free entries are left out. Entries of solid resources and of data in them that follow each other are a run (after
+    /// wimlib): the offsets of all its data count through its resources as if these were one.
     pub fn parse(bytes: &[u8], base: u64) -> (LookupTable, Warnings) {
         let mut warnings = Warnings::default();
         let mut table = LookupTable::default();
         let mut position = base;
         let mut rest = bytes;
-        while let Ok((behind, entry)) = lookup_entry(rest) {
-            if entry.header.flags & ResourceHeader::METADATA != 0 {
+        let mut is_in_run = false;
+        while let Ok((behind, mut entry)) = lookup_entry(rest) {
+            if entry.header.is_solid() {
+                if !is_in_run {
+                    table.solid_runs.push(Vec::new());
+                }
+                entry.solid_run = Some(table.solid_runs.len() - 1);
+            }
+            is_in_run = entry.header.is_solid();
+            if entry.is_solid_resource() {
+                if let Some(run) = table.solid_runs.last_mut() {
+                    run.push(entry.header);
+                }
+            } else if entry.header.flags & ResourceHeader::METADATA != 0 {
                 table.metadata.push(entry);
-            } else if entry.header.flags & ResourceHeader::FREE == 0 && !entry.is_solid_resource() {
+            } else if entry.header.flags & ResourceHeader::FREE == 0 {
                 match entry.sha1 {
                     NO_DATA => warnings.push(malformed(position, "a SHA-1", "zeros")),
                     _ => table.data.push(entry),
@@ -86,6 +110,11 @@ impl LookupTable {
         &self.metadata
     }
 
+    /// The solid resources, in runs of such that follow each other.
+    pub fn solid_runs(&self) -> &[Vec<ResourceHeader>] {
+        &self.solid_runs
+    }
+
     /// The data of files and streams, in the order of their SHA-1.
     pub fn data(&self) -> &[LookupEntry] {
         &self.data
@@ -100,6 +129,7 @@ fn lookup_entry(bytes: &[u8]) -> IResult<&[u8], LookupEntry> {
     let (rest, (part_number, reference_count, sha1)) = (le_u16, le_u32, byte_array).parse(rest)?;
     let entry = LookupEntry {
         header,
+        solid_run: None,
         part_number,
         reference_count,
         sha1,

@@ -8,6 +8,10 @@
 
 #[cfg(feature = "captured-wim")]
 mod captured_wim;
+#[cfg(feature = "captured-wim")]
+mod chunk_cache;
+#[cfg(feature = "captured-wim")]
+mod chunk_table;
 #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
 pub mod compression;
 #[cfg(feature = "captured-wim")]
@@ -20,6 +24,8 @@ mod lookup_table;
 mod metadata;
 #[cfg(feature = "captured-wim")]
 mod resource;
+#[cfg(feature = "captured-wim")]
+mod solid;
 mod xml;
 
 use std::io::{self, Read, Seek, SeekFrom};

@@ -5,6 +5,7 @@ use sha1::{Digest, Sha1};
 
 use super::wim_compressor::{LzxBlock, lzx, xpress};
 use super::wim_file::{ABSENT, header, write_header};
+use super::wim_lzms::{LzmsStyle, lzms};
 
 /// How the resources of a WIM are stored.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,7 @@ impl Storage {
     pub(crate) fn chunk(&self, data: &[u8]) -> Vec<u8> {
         let compressed = match self.compression {
             Compression::Xpress => xpress(data, false),
+            Compression::Lzms => lzms(data, LzmsStyle::ALL),
             _ => {
                 let block = |kind| LzxBlock {
                     kind,
@@ -57,9 +59,13 @@ impl WimWriter {
         header.flags = match storage.compression {
             Compression::Xpress => WimFlags::COMPRESSION | WimFlags::COMPRESS_XPRESS,
             Compression::Lzx => WimFlags::COMPRESSION | WimFlags::COMPRESS_LZX,
+            Compression::Lzms => WimFlags::COMPRESSION | WimFlags::COMPRESS_LZMS,
             _ => WimFlags::empty(),
         };
         header.chunk_size = storage.chunk_size;
+        if storage.compression == Compression::Lzms {
+            header.version = WimHeader::VERSION_SOLID;
+        }
         header.is_pipable = storage.is_pipable;
         WimWriter {
             storage,
@@ -116,6 +122,61 @@ impl WimWriter {
         } else {
             self.bytes.extend(table);
             self.bytes.extend(chunks.concat());
+        }
+    }
+
+    /// Adds a run of solid resources, each of which holds these data. Returns where the resources lie, and the SHA-1 of
+    /// all data.
+    pub(crate) fn add_solid(
+        &mut self,
+        storage: Storage,
+        resources: &[&[&[u8]]],
+    ) -> (Vec<ResourceHeader>, Vec<Sha1Digest>) {
+        let headers: Vec<_> = resources
+            .iter()
+            .map(|data| self.add_solid_resource(storage, &data.concat()))
+            .collect();
+        for header in &headers {
+            self.add_entry(*header, [0; 20]);
+        }
+        let mut offset = 0;
+        let mut hashes = Vec::new();
+        for data in resources.concat() {
+            let sha1 = Sha1::digest(data).into();
+            let header = ResourceHeader {
+                size: data.len() as u64,
+                flags: ResourceHeader::SOLID,
+                offset,
+                original_size: 0,
+            };
+            self.add_entry(header, sha1);
+            hashes.push(sha1);
+            offset += data.len() as u64;
+        }
+        (headers, hashes)
+    }
+
+    fn add_solid_resource(&mut self, storage: Storage, data: &[u8]) -> ResourceHeader {
+        let offset = self.bytes.len();
+        let chunks = data.chunks(storage.chunk_size as usize);
+        let chunks: Vec<_> = chunks.map(|chunk| storage.chunk(chunk)).collect();
+        let format: u32 = match storage.compression {
+            Compression::Xpress => 1,
+            Compression::Lzx => 2,
+            _ => 3,
+        };
+        self.bytes.extend((data.len() as u64).to_le_bytes());
+        self.bytes.extend(storage.chunk_size.to_le_bytes());
+        self.bytes.extend(format.to_le_bytes());
+        for chunk in &chunks {
+            self.bytes.extend((chunk.len() as u32).to_le_bytes());
+        }
+        self.bytes.extend(chunks.concat());
+        ResourceHeader {
+            size: (self.bytes.len() - offset) as u64,
+            flags: ResourceHeader::SOLID,
+            offset: offset as u64,
+            original_size: 1 << 32,
         }
     }
 

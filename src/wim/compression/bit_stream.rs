@@ -1,5 +1,6 @@
 //! The bit stream of XPRESS and LZX: little-endian words of 16 bits, each taken from its highest bit on.
 
+use super::huffman::CodewordSource;
 use crate::error::{Error, Position};
 
 /// Reads bits, and the bytes that stand between them.
@@ -55,19 +56,6 @@ impl<'a> BitStream<'a> {
         let taken = (64 - self.count) / 16;
         self.next += 2 * taken as usize;
         self.count += 16 * taken;
-    }
-
-    /// The next `n` bits, 1 to 32 of them, without taking them. They must be ready.
-    #[inline]
-    pub(super) fn peek(&self, n: u32) -> u32 {
-        (self.bits >> (64 - n)) as u32
-    }
-
-    /// Takes `n` bits, which must be ready.
-    #[inline]
-    pub(super) fn consume(&mut self, n: u32) {
-        self.bits <<= n;
-        self.count -= n;
     }
 
     /// Takes the next `n` bits, 0 to 32 of them, which must be ready.
@@ -142,11 +130,23 @@ impl<'a> BitStream<'a> {
         Error::malformed("more compressed data", "the end of the chunk")
             .at(Position::Byte(self.bytes.len() as u64))
     }
+}
 
-    /// An error at the place of the next bit.
-    pub(super) fn malformed(self, expected: &'static str, found: impl Into<String>) -> Error {
+impl CodewordSource for BitStream<'_> {
+    #[inline]
+    fn peek(&self, n: u32) -> u32 {
+        (self.bits >> (64 - n)) as u32
+    }
+
+    #[inline]
+    fn consume(&mut self, n: u32) {
+        self.bits <<= n;
+        self.count -= n;
+    }
+
+    fn malformed(self, expected: &'static str, found: String) -> Error {
         let position = self.position().min(self.bytes.len());
-        Error::malformed(expected, found.into()).at(Position::Byte(position as u64))
+        Error::malformed(expected, found).at(Position::Byte(position as u64))
     }
 }
 

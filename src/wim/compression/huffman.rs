@@ -1,7 +1,18 @@
 //! Canonical Huffman codes: shorter codewords first, those of one length in the order of their symbols.
 
-use super::bit_stream::BitStream;
 use crate::error::Error;
+
+/// Where codewords are taken from.
+pub(super) trait CodewordSource: Copy {
+    /// The next `n` bits, 1 to 16 of them, without taking them. They must be ready.
+    fn peek(&self, n: u32) -> u32;
+
+    /// Takes `n` bits, which must be ready.
+    fn consume(&mut self, n: u32);
+
+    /// An error at the place of the next bit.
+    fn malformed(self, expected: &'static str, found: String) -> Error;
+}
 
 /// The longest codeword of any of the formats, in bits.
 const MAX_LENGTH: usize = 16;
@@ -25,14 +36,35 @@ struct LengthClass {
 }
 
 impl HuffmanCode {
-    /// Makes the code whose symbols have these codeword lengths, 0 for symbols that do not occur.
-    ///
-    /// A code may leave codewords unused, which is an error only where one of them is met. `None` when there are more
-    /// codewords of a length than can be. There must be at most 2048 symbols.
+    /// Makes the code whose symbols have these codeword lengths, see [`set_lengths`](Self::set_lengths). `None` when there
+    /// are more codewords of a length than can be.
     pub(super) fn new(symbol_lengths: &[u8], table_bits: u32) -> Option<HuffmanCode> {
+        let mut code = HuffmanCode::empty(table_bits);
+        code.set_lengths(symbol_lengths).then_some(code)
+    }
+
+    /// A code without codewords.
+    pub(super) fn empty(table_bits: u32) -> HuffmanCode {
+        HuffmanCode {
+            table: vec![0; 1 << table_bits],
+            table_bits,
+            lengths: [LengthClass::default(); MAX_LENGTH + 1],
+            symbols: Vec::new(),
+        }
+    }
+
+    /// Makes the code anew, for symbols with these codeword lengths, 0 for those that do not occur.
+    ///
+    /// A code may leave codewords unused, which is an error only where one of them is met. Returns false when there are
+    /// more codewords of a length than can be; then the code is of no use. There must be at most 2048 symbols.
+    #[must_use]
+    pub(super) fn set_lengths(&mut self, symbol_lengths: &[u8]) -> bool {
         let mut lengths = [LengthClass::default(); MAX_LENGTH + 1];
         for &length in symbol_lengths.iter().filter(|&&length| length > 0) {
-            lengths.get_mut(usize::from(length))?.count += 1;
+            match lengths.get_mut(usize::from(length)) {
+                Some(class) => class.count += 1,
+                None => return false,
+            }
         }
         let mut codeword = 0;
         let mut first_symbol = 0;
@@ -43,36 +75,34 @@ impl HuffmanCode {
             codeword += length.count;
             first_symbol += length.count;
             if codeword > 1 << bits {
-                return None;
+                return false;
             }
         }
-        let mut symbols = vec![0; first_symbol as usize];
-        let mut table = vec![0; 1 << table_bits];
+        self.lengths = lengths;
+        self.symbols.clear();
+        self.symbols.resize(first_symbol as usize, 0);
+        self.table.fill(0);
         let mut next = lengths;
         for (symbol, &length) in (0..).zip(symbol_lengths) {
             if length == 0 {
                 continue;
             }
             let class = &mut next[usize::from(length)];
-            symbols[class.first_symbol as usize] = symbol;
-            if let Some(free_bits) = table_bits.checked_sub(length.into()) {
+            self.symbols[class.first_symbol as usize] = symbol;
+            if let Some(free_bits) = self.table_bits.checked_sub(length.into()) {
                 let start = (class.first_codeword as usize) << free_bits;
-                table[start..start + (1 << free_bits)].fill(symbol << 5 | u16::from(length));
+                let entry = symbol << 5 | u16::from(length);
+                self.table[start..start + (1 << free_bits)].fill(entry);
             }
             class.first_symbol += 1;
             class.first_codeword += 1;
         }
-        Some(HuffmanCode {
-            table,
-            table_bits,
-            lengths,
-            symbols,
-        })
+        true
     }
 
     /// Takes one symbol from a stream that has 16 bits ready.
     #[inline]
-    pub(super) fn decode(&self, bits: &mut BitStream<'_>) -> Result<usize, Error> {
+    pub(super) fn decode(&self, bits: &mut impl CodewordSource) -> Result<usize, Error> {
         let entry = self.table[bits.peek(self.table_bits) as usize];
         let (symbol, length) = match entry {
             0 => self.find_long(*bits)?,
@@ -84,7 +114,7 @@ impl HuffmanCode {
 
     /// The symbol that is next, and the length of its codeword, which is longer than the table knows.
     #[cold]
-    fn find_long(&self, bits: BitStream<'_>) -> Result<(u16, u32), Error> {
+    fn find_long(&self, bits: impl CodewordSource) -> Result<(u16, u32), Error> {
         for length in self.table_bits + 1..=MAX_LENGTH as u32 {
             let class = self.lengths[length as usize];
             let above_first = bits.peek(length).wrapping_sub(class.first_codeword);
@@ -101,6 +131,7 @@ impl HuffmanCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wim::compression::bit_stream::BitStream;
 
     #[test]
     fn codewords_are_numbered_by_length_and_symbol() {

@@ -9,7 +9,7 @@ use memchr::memchr;
 
 use super::bit_stream::BitStream;
 use super::copy_match;
-use super::huffman::HuffmanCode;
+use super::huffman::{CodewordSource, HuffmanCode};
 use crate::error::{Error, Position};
 
 /// Sizes of a window, in bytes, that the format allows.
@@ -187,8 +187,10 @@ impl Decoder<'_> {
 
     fn code(&self, lengths: &[u8], table_bits: u32) -> Result<HuffmanCode, Error> {
         HuffmanCode::new(lengths, table_bits).ok_or_else(|| {
-            self.bits
-                .malformed("a Huffman code", "more codewords than there can be")
+            self.bits.malformed(
+                "a Huffman code",
+                "more codewords than there can be".to_owned(),
+            )
         })
     }
 

@@ -4,6 +4,8 @@
 
 mod bit_stream;
 mod huffman;
+#[cfg(feature = "captured-wim")]
+pub mod lzms;
 pub mod lzx;
 pub mod xpress;
 

@@ -3,7 +3,7 @@
 
 use super::bit_stream::BitStream;
 use super::copy_match;
-use super::huffman::HuffmanCode;
+use super::huffman::{CodewordSource, HuffmanCode};
 use crate::error::{Error, Position};
 
 /// Size of the table of codeword lengths at the chunk's start, in bytes: four bits for each symbol.
