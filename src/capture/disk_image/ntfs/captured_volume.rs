@@ -15,7 +15,7 @@ use crate::capture::volume::{
 };
 use crate::error::{Error, Warnings};
 use crate::file_time::FileTime;
-use crate::mount_point::{ReparseData, ReparsePoint, ReparseTag};
+use crate::mount_point::{ReparseData, ReparseTag};
 use crate::observation::Observation;
 use crate::wide_string::WideString;
 
@@ -65,7 +65,7 @@ impl CapturedFile for NtfsFile {
         match self.reparse_tag()? {
             None => return Ok(kind),
             Some(ReparseTag::SYMLINK | ReparseTag::MOUNT_POINT) => {
-                let point = known_reparse_point(self)?;
+                let point = self.known_reparse_point()?;
                 let link = point.map(|point| Link::of(&point)).transpose()?;
                 if let Some(link) = link.flatten() {
                     return Ok(FileKind::Link(link));
@@ -155,18 +155,6 @@ fn own_name(entry: &DirectoryEntry, file: &NtfsFile) -> Result<WideString, Error
     Ok(long.map_or_else(|| found.name.clone(), |long| long.name))
 }
 
-/// The reparse point of a file, what is odd about which is told in the volume's warnings.
-fn known_reparse_point(file: &NtfsFile) -> Result<Option<ReparsePoint>, Error> {
-    let Some((point, warnings)) = file.reparse_point()? else {
-        return Ok(None);
-    };
-    if !warnings.as_slice().is_empty() {
-        let table = file.volume().table();
-        table.warn_all(warnings, &shown_name(file));
-    }
-    Ok(Some(point))
-}
-
 fn read_mount_data(directory: &NtfsFile) -> Result<Vec<u8>, Error> {
     let stream = directory.open_stream(&MOUNT_DATA.into())?;
     let stream = stream.map(|stream| stream.read_whole(MAX_MOUNT_DATA_LENGTH));
@@ -179,7 +167,7 @@ fn add_stub(
     paths: &DirectoryPaths<'_>,
     traces: &mut MountTraces<'_>,
 ) -> Result<(), Error> {
-    let point = known_reparse_point(file)?;
+    let point = file.known_reparse_point()?;
     if let Some(ReparseData::Wim(data)) = point.map(|point| point.data) {
         let directory = paths.path(file.name()?.parent)?;
         traces.stub(data.inferred_mount_id, &directory);
@@ -188,13 +176,126 @@ fn add_stub(
 }
 
 fn located(error: Error, file: &NtfsFile) -> Error {
-    error.in_evidence(shown_name(file))
+    error.in_evidence(file.shown_name())
 }
 
-/// What a file is called, for a message.
-fn shown_name(file: &NtfsFile) -> String {
-    match file.name() {
-        Ok(name) => name.name.to_string_lossy(),
-        Err(_) => format!("file {}", file.reference()),
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::super::written_volume::{
+        File, Layout, Storage, data, everything, reparse_data, small_layout, write_volume,
+    };
+    use super::*;
+    use crate::windows_path::PathComponent;
+
+    fn child(volume: &NtfsVolume, name: &str) -> (Rc<dyn CapturedFile>, String) {
+        match Volume::root(volume).child(&name.into()).unwrap() {
+            Child::Found(file, own_name) => (file, own_name.to_string_lossy()),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    fn everything_written() -> NtfsVolume {
+        NtfsVolume::open(write_volume(&small_layout(), &everything())).unwrap()
+    }
+
+    #[test]
+    fn a_short_name_leads_to_the_file_with_its_long_name() {
+        let volume = everything_written();
+        for name in ["alongn~1.txt", "A LONG NAME.TXT", "a long name.txt. ."] {
+            let (file, own_name) = child(&volume, name);
+            assert_eq!(own_name, "a long name.txt", "{name}");
+            let mut text = String::new();
+            file.open().unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, "text");
+        }
+        // The volume keeps short names: one that is not there is no file's.
+        let missing = Volume::root(&volume).child(&"NOSUCH~1.TXT".into());
+        assert!(matches!(missing, Ok(Child::Missing)));
+    }
+
+    #[test]
+    fn links_are_told_and_compressed_files_are_files() {
+        let target: Vec<u8> = "\\??\\C:\\Mount"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let length = target.len() as u16;
+        let spans = [0, length, length, 0].map(u16::to_le_bytes).concat();
+        let junction = reparse_data(ReparseTag::MOUNT_POINT.0, &[spans, target].concat());
+        let cloud = reparse_data(0x9000_001A, &[1; 12]);
+        let mut files = everything();
+        files.push(File::directory("Junction", vec![]).and_reparse_data(junction));
+        files.push(File::with_data("in the cloud", b"", Storage::Resident).and_reparse_data(cloud));
+        let volume = NtfsVolume::open(write_volume(&Layout::default(), &files)).unwrap();
+        let kind = |name| child(&volume, name).0.kind().unwrap();
+        match kind("junction") {
+            FileKind::Link(Link::To(path)) => assert_eq!(path.components, ["MOUNT".into()]),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(
+            kind("in the cloud"),
+            FileKind::ReparsePoint(ReparseTag(0x9000_001A))
+        ));
+        assert!(matches!(kind("many"), FileKind::Directory));
+        assert!(matches!(kind("overlay.dll"), FileKind::File));
+        let mut read = Vec::new();
+        let (overlay, _) = child(&volume, "overlay.dll");
+        overlay.open().unwrap().read_to_end(&mut read).unwrap();
+        assert!(read == data(20_000, 2));
+        let secret = child(&volume, "secret").0.open();
+        assert!(secret.err().unwrap().is_unsupported());
+    }
+
+    #[test]
+    fn streams_of_mounts_are_there_or_not_or_too_long() {
+        let mut files = everything();
+        files.push(File::directory("Long", vec![]).and_stream(
+            MOUNT_DATA,
+            &data(70_000, 0),
+            Storage::Clusters,
+        ));
+        let volume = NtfsVolume::open(write_volume(&Layout::default(), &files)).unwrap();
+        let mount_data = |name| child(&volume, name).0.mount_data();
+        assert_eq!(mount_data("mount"), Observation::Present(data(200, 0)));
+        assert_eq!(mount_data("many"), Observation::Absent);
+        assert!(matches!(mount_data("long"), Observation::Unreadable(_)));
+    }
+
+    #[test]
+    fn a_search_comes_upon_streams_and_files_of_mounts() {
+        let volume = everything_written();
+        let (mut warnings, mut seen) = (Warnings::default(), 0);
+        let mut progress = |_| {};
+        let root = "D:\\".into();
+        let mut traces = MountTraces::new(root, &mut warnings, &mut seen, &mut progress);
+        volume.search(&mut traces);
+        let paths: Vec<_> = traces
+            .streams
+            .iter()
+            .map(|(path, _)| path.to_string())
+            .collect();
+        assert_eq!(paths, ["D:\\Mount", "D:\\Replaced"]);
+        let stubs: Vec<_> = traces.stubs.values().cloned().collect();
+        assert_eq!(stubs, [[PathComponent::from("Mount")]]);
+        assert!(seen > 100, "{seen} files");
+        assert_eq!(warnings.as_slice(), []);
+    }
+
+    #[test]
+    fn a_damaged_root_is_unreadable_and_the_rest_is_searched() {
+        let mut bytes = write_volume(&Layout::default(), &everything());
+        let boot_sector = *NtfsVolume::open(bytes.clone()).unwrap().boot_sector();
+        let table = boot_sector.mft_cluster * u64::from(boot_sector.cluster_size);
+        bytes[table as usize + 5 * 1024 + 510] ^= 1;
+        let volume = NtfsVolume::open(bytes).unwrap();
+        let root = Volume::root(&volume);
+        assert!(root.kind().is_err());
+        assert!(root.child(&"Mount".into()).is_err());
+        assert!(matches!(root.mount_data(), Observation::Unreadable(_)));
+        let mut count = 0;
+        volume.search_mounts(|trace| count += usize::from(trace.is_some()));
+        assert_eq!(count, 4);
     }
 }

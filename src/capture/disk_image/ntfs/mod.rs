@@ -36,6 +36,14 @@ mod upcase;
 mod update_sequence;
 mod volume_information;
 mod wof;
+#[cfg(test)]
+#[path = "../../../../tests/support/ntfs/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the tests of whole volumes use the rest"
+)]
+mod written_volume;
 
 pub use self::boot_sector::BootSector;
 pub use self::file_name::{FileName, Namespace};

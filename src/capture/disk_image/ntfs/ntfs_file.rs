@@ -169,6 +169,26 @@ impl NtfsFile {
         Ok(Some(parsed))
     }
 
+    /// The reparse point, what is odd about which is told in the volume's warnings.
+    pub(super) fn known_reparse_point(&self) -> Result<Option<ReparsePoint>, Error> {
+        let Some((point, warnings)) = self.reparse_point()? else {
+            return Ok(None);
+        };
+        if !warnings.as_slice().is_empty() {
+            let table = self.volume.table();
+            table.warn_all(warnings, &self.shown_name());
+        }
+        Ok(Some(point))
+    }
+
+    /// What it is called, for a message.
+    pub(super) fn shown_name(&self) -> String {
+        match self.name() {
+            Ok(name) => name.name.to_string_lossy(),
+            Err(_) => format!("file {}", self.reference()),
+        }
+    }
+
     /// The kind of reparse point; `None` where the file is none.
     ///
     /// # Errors
@@ -226,8 +246,8 @@ impl NtfsFile {
     /// See [`open`](Self::open).
     pub fn open_stream(&self, name: &WideString) -> Result<Option<NtfsStream>, Error> {
         NtfsStream::open(&self.attributes, name, || {
-            let reparse_point = self.reparse_point()?;
-            Ok(reparse_point.map(|(reparse_point, _)| reparse_point.data))
+            let reparse_point = self.known_reparse_point()?;
+            Ok(reparse_point.map(|reparse_point| reparse_point.data))
         })
     }
 
