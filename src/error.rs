@@ -360,6 +360,16 @@ codes! {
         UpcaseTableDamaged = "upcase-table-damaged",
         /// An NTFS volume was not left in order: its newest changes may be in its journal only, which is not replayed.
         VolumeNotClean = "volume-not-clean",
+        /// An archive that is damaged, or whose members overlap.
+        ArchiveDamaged = "archive-damaged",
+        /// Data of an archive's member that do not have the checksum that the archive tells.
+        ChecksumMismatch = "checksum-mismatch",
+        /// A member of an archive whose name is no path on a drive.
+        MemberNameRefused = "member-name-refused",
+        /// Two members of a collection that are the same file.
+        DuplicateMember = "duplicate-member",
+        /// A file of a collection that is not used, such as a transaction log that belongs to no hive.
+        FileNotUsed = "file-not-used",
     }
 }
 

@@ -26,6 +26,16 @@ impl FileTime {
         self.0
     }
 
+    /// A time of Unix: seconds since 1970, and nanoseconds. `None` for one that a `FILETIME` cannot hold.
+    #[cfg(feature = "collection")]
+    pub(crate) fn from_unix(seconds: i64, nanoseconds: u32) -> Option<Self> {
+        let seconds = u64::try_from(seconds.checked_add(UNIX_EPOCH_SECONDS)?).ok()?;
+        let ticks = seconds.checked_mul(Self::TICKS_PER_SECOND)?;
+        ticks
+            .checked_add(u64::from(nanoseconds / 100))
+            .map(FileTime)
+    }
+
     /// RFC 3339 in UTC with seven fractional digits at most, or `None` beyond the year 9999.
     pub fn to_rfc3339(self) -> Option<String> {
         let seconds = i64::try_from(self.0 / Self::TICKS_PER_SECOND).ok()? - UNIX_EPOCH_SECONDS;

@@ -1,0 +1,488 @@
+//! Tar archives, plain or compressed as a whole.
+//!
+//! They have no directory: one pass over the headers finds the members. Of a compressed archive everything is unpacked
+//! for that, so what is wanted by its name or its first bytes is kept on the way; anything else takes another pass.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::rc::Rc;
+
+use super::compression::{Compression, Decompressed};
+use super::member::{MemberKind, MemberList, NewMember, Obstacle};
+use super::tar_header::{BLOCK, TarExtension, TarHeader, until_nul};
+use super::unpacked::{KeptMember, MemberData, Shared, Unpacked};
+use crate::capture::read_at::{ReadAt, ReadAtCursor, Section};
+use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+
+/// The most bytes of a pax header or a long name.
+const MAX_EXTENSION: u64 = 1 << 20;
+/// How many bytes of a member tell whether it is wanted.
+pub(super) const START_LENGTH: usize = 512;
+/// How many members are kept on the way; others take a pass each.
+const MAX_KEPT_MEMBERS: usize = 4096;
+/// How many bytes are looked at for data behind the end.
+const MAX_TRAILER: u64 = 64 << 10;
+
+/// Whether a member is kept on the way, by its name and its first bytes.
+pub(super) type Wanted<'a> = &'a dyn Fn(&[u8], &[u8]) -> bool;
+
+/// A tar archive.
+#[derive(Debug)]
+pub(super) struct Tar {
+    source: Rc<dyn ReadAt>,
+    compression: Option<Compression>,
+    /// Where the data of each member start, in the archive as it is when it is not compressed.
+    places: Vec<u64>,
+    kept: HashMap<u32, Rc<Unpacked>>,
+}
+
+impl Tar {
+    /// How a tar archive is compressed that starts with these bytes; none for what is no archive of this kind.
+    pub(super) fn detect(start: &[u8]) -> Option<Option<Compression>> {
+        let starts = |signature: &[u8]| start.starts_with(signature);
+        if starts(b"\x1F\x8B\x08") {
+            return Some(Some(Compression::Gzip));
+        }
+        if starts(b"\xFD7zXZ\0") {
+            return Some(Some(Compression::Xz));
+        }
+        if starts(b"\x28\xB5\x2F\xFD") {
+            return Some(Some(Compression::Zstandard));
+        }
+        if starts(b"BZh") {
+            return Some(Some(Compression::Bzip2));
+        }
+        let block: &[u8; BLOCK] = start.get(..BLOCK)?.try_into().ok()?;
+        (block[0] != 0 && TarHeader::is_header(block)).then_some(None)
+    }
+
+    /// Goes over the archive once. Tells whether that was all of it.
+    pub(super) fn open(
+        source: Rc<dyn ReadAt>,
+        compression: Option<Compression>,
+        wanted: Wanted<'_>,
+        shared: &Rc<Shared>,
+        members: &mut MemberList,
+        warnings: &mut Warnings,
+    ) -> Result<(Self, bool), Error> {
+        let stream = Stream::new(&source, compression)?;
+        let mut pass = Pass {
+            stream,
+            position: 0,
+            wanted,
+            shared,
+            members,
+            places: Vec::new(),
+            kept: HashMap::new(),
+            hard_links: Vec::new(),
+        };
+        let end = pass.run(warnings);
+        let is_whole = match end {
+            Ok(()) => true,
+            Err(error) if pass.places.is_empty() => return Err(error),
+            Err(error) => {
+                let text = format!(
+                    "the archive is damaged behind its member {}, what follows is not known: {error}",
+                    pass.places.len()
+                );
+                warnings.push(Warning::new(WarningCode::ArchiveDamaged, text));
+                false
+            }
+        };
+        pass.resolve_hard_links();
+        let (places, kept) = (pass.places, pass.kept);
+        let tar = Tar {
+            source,
+            compression,
+            places,
+            kept,
+        };
+        Ok((tar, is_whole))
+    }
+
+    /// The data of a member.
+    pub(super) fn open_member(
+        &self,
+        index: u32,
+        name: String,
+        size: u64,
+        shared: &Rc<Shared>,
+    ) -> Result<Rc<dyn ReadAt>, Error> {
+        if let Some(kept) = self.kept.get(&index) {
+            return Ok(Rc::clone(kept) as Rc<dyn ReadAt>);
+        }
+        let place = self.places.get(index as usize).copied();
+        let place = place.ok_or_else(|| Error::malformed("a member", "none"))?;
+        let source = Rc::clone(&self.source);
+        let Some(compression) = self.compression else {
+            let left = source.size().saturating_sub(place);
+            if left < size {
+                return Err(Error::malformed(
+                    format!("{size} bytes of data"),
+                    format!("the end of the archive after {left}"),
+                )
+                .at(Position::Byte(place)));
+            }
+            return Ok(Rc::new(Section::new(source, place, size)));
+        };
+        let member = MemberData {
+            name,
+            size,
+            crc32: None,
+        };
+        let stream = move || {
+            let end = source.size();
+            let mut stream = Decompressed::new(compression, Rc::clone(&source), 0, end, None)?;
+            stream.skip(place)?;
+            Ok(stream)
+        };
+        let stream = Box::new(stream);
+        Ok(Rc::new(Unpacked::new(member, stream, Rc::clone(shared))))
+    }
+}
+
+/// The bytes of an archive, one after the other.
+enum Stream {
+    Plain(ReadAtCursor<Rc<dyn ReadAt>>),
+    Packed(Decompressed),
+}
+
+impl Stream {
+    fn new(source: &Rc<dyn ReadAt>, compression: Option<Compression>) -> Result<Self, Error> {
+        let source = Rc::clone(source);
+        let end = source.size();
+        Ok(match compression {
+            None => Stream::Plain(ReadAtCursor::new(source)),
+            Some(compression) => {
+                Stream::Packed(Decompressed::new(compression, source, 0, end, None)?)
+            }
+        })
+    }
+
+    /// Leaves bytes out; fewer may be there.
+    fn skip(&mut self, length: u64) -> io::Result<()> {
+        match self {
+            Stream::Plain(cursor) => {
+                let position = cursor.stream_position()?.saturating_add(length);
+                cursor.seek(SeekFrom::Start(position))?;
+            }
+            Stream::Packed(stream) => {
+                stream.skip(length)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether bytes left out were there.
+    fn has_reached(&mut self, position: u64) -> io::Result<bool> {
+        Ok(match self {
+            Stream::Plain(cursor) => {
+                let size = cursor.seek(SeekFrom::End(0))?;
+                cursor.seek(SeekFrom::Start(position))?;
+                position <= size
+            }
+            Stream::Packed(stream) => stream.produced() == position,
+        })
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(cursor) => cursor.read(buffer),
+            Stream::Packed(stream) => stream.read(buffer),
+        }
+    }
+}
+
+/// One pass over an archive.
+struct Pass<'a> {
+    stream: Stream,
+    position: u64,
+    wanted: Wanted<'a>,
+    shared: &'a Rc<Shared>,
+    members: &'a mut MemberList,
+    places: Vec<u64>,
+    kept: HashMap<u32, Rc<Unpacked>>,
+    /// Members that have the data of another one, and its name.
+    hard_links: Vec<(u32, Vec<u8>)>,
+}
+
+impl Pass<'_> {
+    fn run(&mut self, warnings: &mut Warnings) -> Result<(), Error> {
+        let mut extension = TarExtension::default();
+        loop {
+            let at = Position::Byte(self.position);
+            let Some(block) = self.block()? else {
+                return match self.position {
+                    0 => Err(Error::malformed("a tar archive", "no data").at(at)),
+                    // Writers that are cut off between two members look so, too.
+                    _ => Err(Error::malformed("two blocks of zeros", "the end").at(at)),
+                };
+            };
+            if block.iter().all(|&byte| byte == 0) {
+                return self.trailer(warnings);
+            }
+            let header = TarHeader::parse(&block).map_err(|error| error.at(at))?;
+            match header.type_flag {
+                b'x' => {
+                    let records = self.extension(header.size)?;
+                    extension
+                        .read_pax(&records)
+                        .map_err(|error| error.at(at))?;
+                }
+                b'L' => extension.name = Some(self.long_name(header.size)?),
+                b'K' => extension.link_name = Some(self.long_name(header.size)?),
+                // What holds for all members is their owner, or a comment.
+                b'g' | b'V' => self.skip_data(header.size)?,
+                _ => self.member(header, std::mem::take(&mut extension), at)?,
+            }
+        }
+    }
+
+    /// The next block; none at the end.
+    fn block(&mut self) -> Result<Option<[u8; BLOCK]>, Error> {
+        let mut block = [0; BLOCK];
+        let mut length = 0;
+        while length < BLOCK {
+            match self.stream.read(&mut block[length..]) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io(&error).at(Position::Byte(self.position))),
+            }
+        }
+        match length {
+            0 => Ok(None),
+            BLOCK => {
+                self.position += BLOCK as u64;
+                Ok(Some(block))
+            }
+            _ => Err(Error::malformed(
+                format!("a block of {BLOCK} bytes"),
+                format!("the end after {length}"),
+            )
+            .at(Position::Byte(self.position))),
+        }
+    }
+
+    /// The data of a header that belongs to the next one.
+    fn extension(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+        let at = Position::Byte(self.position);
+        if size > MAX_EXTENSION {
+            return Err(Error::malformed(
+                format!("an extended header of at most {MAX_EXTENSION} bytes"),
+                format!("one of {size}"),
+            )
+            .at(at));
+        }
+        let mut bytes = Vec::new();
+        let read = self.stream.by_ref().take(size).read_to_end(&mut bytes);
+        read.map_err(|error| Error::io(&error).at(at))?;
+        if bytes.len() as u64 != size {
+            return Err(Error::malformed(
+                format!("{size} bytes of an extended header"),
+                format!("the end after {}", bytes.len()),
+            )
+            .at(at));
+        }
+        self.position += size;
+        self.skip(padding(size))?;
+        Ok(bytes)
+    }
+
+    fn long_name(&mut self, size: u64) -> Result<Vec<u8>, Error> {
+        Ok(until_nul(&self.extension(size)?).to_vec())
+    }
+
+    fn skip_data(&mut self, size: u64) -> Result<(), Error> {
+        self.skip(size.saturating_add(padding(size)))
+    }
+
+    fn skip(&mut self, length: u64) -> Result<(), Error> {
+        let start = self.position;
+        let end = start.checked_add(length).unwrap_or(u64::MAX);
+        let skipped = self.stream.skip(length);
+        let is_there = skipped.and_then(|()| self.stream.has_reached(end));
+        match is_there.map_err(|error| Error::io(&error).at(Position::Byte(start)))? {
+            true => {
+                self.position = end;
+                Ok(())
+            }
+            false => Err(Error::malformed(
+                format!("{length} bytes of data"),
+                "the end before them",
+            )
+            .at(Position::Byte(start))),
+        }
+    }
+
+    fn member(
+        &mut self,
+        header: TarHeader,
+        extension: TarExtension,
+        at: Position,
+    ) -> Result<(), Error> {
+        let name = extension.name.unwrap_or(header.name);
+        let (kind, mut obstacle) = match header.type_flag {
+            _ if name.ends_with(b"/") && matches!(header.type_flag, b'0' | 0) => {
+                (MemberKind::Directory, None)
+            }
+            b'5' | b'D' => (MemberKind::Directory, None),
+            b'2' => (MemberKind::Link, None),
+            b'3' | b'4' | b'6' => (MemberKind::Special, None),
+            b'S' => (MemberKind::File, Some(Obstacle::Sparse)),
+            b'M' => (MemberKind::File, Some(Obstacle::MultiVolume)),
+            // POSIX: a type that is not known is a file.
+            _ => (MemberKind::File, None),
+        };
+        if extension.is_sparse {
+            obstacle = Some(Obstacle::Sparse);
+        }
+        if header.type_flag == b'S' {
+            self.skip_sparse_map(header.has_more_map)?;
+        }
+        let stored = match header.type_flag {
+            // Links have no data, whatever the size says.
+            b'1' | b'2' => 0,
+            _ => extension.size.unwrap_or(header.size),
+        };
+        let index = self
+            .members
+            .add(NewMember {
+                name: &name,
+                kind,
+                size: stored,
+                modified: extension.modified.or(header.modified),
+                obstacle,
+            })
+            .map_err(|error| error.at(at))?;
+        self.places.push(self.position);
+        let link_name = extension.link_name.unwrap_or(header.link_name);
+        match header.type_flag {
+            b'1' => self.hard_links.push((index, link_name)),
+            b'2' => MemberList::add_extra(&mut self.members.link_targets, index, link_name),
+            _ => {}
+        }
+        if let Some(stream) = extension.mount_data {
+            MemberList::add_extra(&mut self.members.mount_data, index, stream);
+        }
+        let is_file = kind == MemberKind::File && obstacle.is_none();
+        if let Stream::Packed(_) = self.stream
+            && is_file
+            && self.kept.len() < MAX_KEPT_MEMBERS
+        {
+            return self.keep_or_skip(index, &name, stored);
+        }
+        self.skip_data(stored)
+    }
+
+    /// Unpacks a member that is wanted, and leaves out one that is not.
+    fn keep_or_skip(&mut self, index: u32, name: &[u8], size: u64) -> Result<(), Error> {
+        let mut start = Vec::new();
+        let at = Position::Byte(self.position);
+        let length = size.min(START_LENGTH as u64);
+        let read = self.stream.by_ref().take(length).read_to_end(&mut start);
+        read.map_err(|error| Error::io(&error).at(at))?;
+        let start_length = start.len() as u64;
+        if !(self.wanted)(name, &start) {
+            self.position += start_length;
+            return self.skip(size - start_length + padding(size));
+        }
+        let kept = KeptMember::take(start, size, &mut self.stream, self.shared);
+        let member = MemberData {
+            name: String::from_utf8_lossy(name).into_owned(),
+            size,
+            crc32: None,
+        };
+        let length = kept.len();
+        let unpacked = Unpacked::complete(member, kept, Rc::clone(self.shared));
+        self.kept.insert(index, Rc::new(unpacked));
+        self.position += length;
+        self.skip(size - length + padding(size))
+    }
+
+    /// Blocks with the map of a sparse file in GNU tar's old format: each tells whether another one follows.
+    fn skip_sparse_map(&mut self, mut has_more: bool) -> Result<(), Error> {
+        while has_more {
+            let at = Position::Byte(self.position);
+            let block = self.block()?;
+            let block = block.ok_or_else(|| {
+                Error::malformed("the map of a sparse file", "the end").at(at)
+            })?;
+            has_more = block[504] != 0;
+        }
+        Ok(())
+    }
+
+    /// What follows the first block of zeros should be zeros.
+    fn trailer(&mut self, warnings: &mut Warnings) -> Result<(), Error> {
+        let mut bytes = Vec::new();
+        let at = Position::Byte(self.position);
+        let read = self.stream.by_ref().take(MAX_TRAILER).read_to_end(&mut bytes);
+        read.map_err(|error| Error::io(&error).at(at))?;
+        if bytes.iter().any(|&byte| byte != 0) {
+            warnings.push(Warning::malformed(
+                WarningCode::TrailingBytes,
+                at,
+                "zeros behind the end of the archive",
+                "other data, which are not read",
+            ));
+        }
+        Ok(())
+    }
+
+    fn resolve_hard_links(&mut self) {
+        if self.hard_links.is_empty() {
+            return;
+        }
+        let mut targets: HashMap<&[u8], Option<u32>> = self
+            .hard_links
+            .iter()
+            .map(|(_, target)| (&**target, None))
+            .collect();
+        for index in 0..self.members.len() {
+            let is_link = self
+                .hard_links
+                .binary_search_by_key(&index, |link| link.0)
+                .is_ok();
+            if let Some(member) = self.members.member(index)
+                && !is_link
+                && let Some(target) = targets.get_mut(member.name)
+            {
+                *target = Some(index);
+            }
+        }
+        let resolved: Vec<(u32, Option<u32>)> = self
+            .hard_links
+            .iter()
+            .map(|(link, target)| (*link, targets.get(&**target).copied().flatten()))
+            .collect();
+        for (link, target) in resolved {
+            let data = target.and_then(|target| self.members.entry(target).copied());
+            let place = target.and_then(|target| self.places.get(target as usize).copied());
+            if let Some(entry) = self.members.entry_mut(link) {
+                match data {
+                    Some(data) => {
+                        entry.size = data.size;
+                        entry.kind = data.kind;
+                        entry.obstacle = data.obstacle;
+                    }
+                    None => entry.obstacle = Some(Obstacle::LostLink),
+                }
+            }
+            if let (Some(place), Some(own)) = (place, self.places.get_mut(link as usize)) {
+                *own = place;
+            }
+            if let Some(kept) = target.and_then(|target| self.kept.get(&target)) {
+                let kept = Rc::clone(kept);
+                self.kept.insert(link, kept);
+            }
+        }
+    }
+}
+
+/// How many bytes fill up the last block.
+fn padding(size: u64) -> u64 {
+    size.wrapping_neg() % BLOCK as u64
+}

@@ -1,0 +1,4 @@
+//! Triage collections, read as they are.
+
+pub mod archive;
+mod wanted;
