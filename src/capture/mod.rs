@@ -4,6 +4,8 @@
 //! that was found in a capture, with its drives and its registry hives: in a directory of this host, an image in a
 //! WIM, a disk image, a triage collection. Nothing outside of what was given is ever opened, whatever links say.
 
+#[cfg(feature = "collection")]
+pub mod collection;
 mod directory;
 #[cfg(feature = "disk-image")]
 pub mod disk_image;
@@ -15,7 +17,11 @@ mod machine;
 mod mount_files;
 mod mount_traces;
 mod orphans;
-#[cfg(any(feature = "captured-wim", feature = "disk-image"))]
+#[cfg(any(
+    feature = "captured-wim",
+    feature = "collection",
+    feature = "disk-image"
+))]
 pub mod read_at;
 mod volume;
 #[cfg(feature = "captured-wim")]

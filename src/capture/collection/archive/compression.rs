@@ -56,7 +56,9 @@ struct Input {
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.end.saturating_sub(self.position);
-        let length = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let length = buffer
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
         if length == 0 {
             return Ok(0);
         }
@@ -140,11 +142,7 @@ impl Read for Decompressed {
                     Self::MAX_RATIO,
                     self.compression
                 ),
-                format!(
-                    "{} bytes out of {}",
-                    self.produced,
-                    self.consumed.get()
-                ),
+                format!("{} bytes out of {}", self.produced, self.consumed.get()),
             )
             .into());
         }
@@ -154,7 +152,9 @@ impl Read for Decompressed {
 
 /// Decompressors have no common way to say that data are damaged; what the operating system says is passed on.
 fn damage(compression: Compression, error: &io::Error) -> Error {
-    use io::ErrorKind::{InvalidData, InvalidInput, Other, OutOfMemory, UnexpectedEof, Unsupported};
+    use io::ErrorKind::{
+        InvalidData, InvalidInput, Other, OutOfMemory, UnexpectedEof, Unsupported,
+    };
     let is_ours = error.get_ref().is_some_and(|inner| inner.is::<Error>());
     match error.kind() {
         _ if is_ours || error.raw_os_error().is_some() => Error::io(error),

@@ -12,8 +12,8 @@ mod zip;
 
 use std::rc::Rc;
 
-pub use self::member::{Member, MemberKind};
 use self::member::MemberList;
+pub use self::member::{Member, MemberKind};
 use self::tar::Tar;
 use self::unpacked::Shared;
 use self::zip::Zip;

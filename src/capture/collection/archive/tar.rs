@@ -4,6 +4,7 @@
 //! for that, so what is wanted by its name or its first bytes is kept on the way; anything else takes another pass.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
@@ -27,13 +28,18 @@ const MAX_TRAILER: u64 = 64 << 10;
 pub(super) type Wanted<'a> = &'a dyn Fn(&[u8], &[u8]) -> bool;
 
 /// A tar archive.
-#[derive(Debug)]
 pub(super) struct Tar {
     source: Rc<dyn ReadAt>,
     compression: Option<Compression>,
     /// Where the data of each member start, in the archive as it is when it is not compressed.
     places: Vec<u64>,
     kept: HashMap<u32, Rc<Unpacked>>,
+}
+
+impl fmt::Debug for Tar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tar of {} members", self.places.len())
+    }
 }
 
 impl Tar {
@@ -227,9 +233,7 @@ impl Pass<'_> {
             match header.type_flag {
                 b'x' => {
                     let records = self.extension(header.size)?;
-                    extension
-                        .read_pax(&records)
-                        .map_err(|error| error.at(at))?;
+                    extension.read_pax(&records).map_err(|error| error.at(at))?;
                 }
                 b'L' => extension.name = Some(self.long_name(header.size)?),
                 b'K' => extension.link_name = Some(self.long_name(header.size)?),
@@ -407,9 +411,8 @@ impl Pass<'_> {
         while has_more {
             let at = Position::Byte(self.position);
             let block = self.block()?;
-            let block = block.ok_or_else(|| {
-                Error::malformed("the map of a sparse file", "the end").at(at)
-            })?;
+            let block = block
+                .ok_or_else(|| Error::malformed("the map of a sparse file", "the end").at(at))?;
             has_more = block[504] != 0;
         }
         Ok(())
@@ -419,7 +422,11 @@ impl Pass<'_> {
     fn trailer(&mut self, warnings: &mut Warnings) -> Result<(), Error> {
         let mut bytes = Vec::new();
         let at = Position::Byte(self.position);
-        let read = self.stream.by_ref().take(MAX_TRAILER).read_to_end(&mut bytes);
+        let read = self
+            .stream
+            .by_ref()
+            .take(MAX_TRAILER)
+            .read_to_end(&mut bytes);
         read.map_err(|error| Error::io(&error).at(at))?;
         if bytes.iter().any(|&byte| byte != 0) {
             warnings.push(Warning::malformed(

@@ -216,7 +216,11 @@ fn record(records: &[u8]) -> Option<(&[u8], &[u8])> {
 fn pax_time(text: &str) -> Option<FileTime> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
     let seconds: i64 = seconds.parse().ok()?;
-    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    let digits: String = fraction
+        .chars()
+        .chain("000000000".chars())
+        .take(9)
+        .collect();
     let nanoseconds: u32 = digits.parse().ok()?;
     if seconds < 0 {
         return FileTime::from_unix(seconds, 0);
@@ -235,8 +239,14 @@ mod tests {
         assert_eq!(number(b"\0\0\0\0"), Some(0));
         assert_eq!(number(b"0008"), None);
         assert_eq!(number(b"\x80\0\0\0\0\0\0\x02\0\0\0\0"), Some(0x2_0000_0000));
-        assert_eq!(number(b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFE"), Some(-2));
-        assert_eq!(number(b"\x80\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFE"), None);
+        assert_eq!(
+            number(b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFE"),
+            Some(-2)
+        );
+        assert_eq!(
+            number(b"\x80\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFE"),
+            None
+        );
         assert_eq!(number(b""), None);
     }
 
@@ -247,7 +257,9 @@ mod tests {
             .read_pax(b"12 path=a\nb\n26 mtime=1700000000.25    \n"[..12].as_ref())
             .unwrap();
         assert_eq!(extension.name.as_deref(), Some(&b"a\nb"[..]));
-        extension.read_pax(b"23 mtime=1700000000.25\n15 size=12345\n").unwrap();
+        extension
+            .read_pax(b"23 mtime=1700000000.25\n15 size=12345\n")
+            .unwrap();
         assert_eq!(extension.size, None.or(extension.size));
         assert_eq!(
             extension.modified.unwrap().to_rfc3339().unwrap(),

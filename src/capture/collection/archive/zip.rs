@@ -1,5 +1,6 @@
 //! Zip archives, by their central directory (PKWARE's APPNOTE.TXT).
 
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 
@@ -25,20 +26,20 @@ const LOCAL_HEADER_LENGTH: u64 = 30;
 const MAX_LINK_LENGTH: u64 = 32 << 10;
 
 /// The bytes of an archive, for the reader of its directory.
-#[derive(Debug)]
 struct Bytes(Rc<dyn ReadAt>);
 
 impl ReaderAt for Bytes {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let left = self.0.size().saturating_sub(offset);
-        let length = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let length = buffer
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
         self.0.read_exact_at(offset, &mut buffer[..length])?;
         Ok(length)
     }
 }
 
 /// A zip archive.
-#[derive(Debug)]
 pub(super) struct Zip {
     archive: ZipArchive<Bytes>,
     places: Vec<Place>,
@@ -52,6 +53,12 @@ struct Place {
     crc32: u32,
     /// None where they are stored as they are.
     compression: Option<Compression>,
+}
+
+impl fmt::Debug for Zip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "zip of {} members", self.places.len())
+    }
 }
 
 impl Zip {
@@ -129,15 +136,17 @@ impl Zip {
         let place = self.places.get(index as usize).copied();
         let place = place.ok_or_else(|| Error::malformed("a member", "none"))?;
         let entry = self.archive.get_entry(place.wayfinder);
-        let entry = entry.map_err(|error| {
-            structure_error(error).at(Position::Byte(place.local_header))
-        })?;
+        let entry =
+            entry.map_err(|error| structure_error(error).at(Position::Byte(place.local_header)))?;
         let (start, end) = entry.compressed_data_range();
         let source = Rc::clone(&self.archive.get_ref().0);
         if end > source.size() {
             return Err(Error::malformed(
                 format!("{} bytes of data", end - start),
-                format!("the end of the archive after {}", source.size().saturating_sub(start)),
+                format!(
+                    "the end of the archive after {}",
+                    source.size().saturating_sub(start)
+                ),
             )
             .at(Position::Byte(start)));
         }
@@ -157,9 +166,8 @@ impl Zip {
             size,
             crc32: Some(place.crc32),
         };
-        let stream = move || {
-            Decompressed::new(compression, Rc::clone(&source), start, end, Some(size))
-        };
+        let stream =
+            move || Decompressed::new(compression, Rc::clone(&source), start, end, Some(size));
         Ok(Rc::new(Unpacked::new(
             member,
             Box::new(stream),
@@ -191,9 +199,8 @@ fn add(record: &ZipFileHeaderRecord<'_>, members: &mut MemberList) -> Result<(),
         Err(_) if record.flags().is_utf8() => stored,
         Err(_) => {
             let code_page = CodePage::from_number(NAMES_CODE_PAGE);
-            decoded = code_page.map_or_else(Vec::new, |code_page| {
-                code_page.decode(stored).into_bytes()
-            });
+            decoded =
+                code_page.map_or_else(Vec::new, |code_page| code_page.decode(stored).into_bytes());
             &decoded
         }
     };
@@ -204,13 +211,12 @@ fn add(record: &ZipFileHeaderRecord<'_>, members: &mut MemberList) -> Result<(),
         0 | 0o100_000 => MemberKind::File,
         _ => MemberKind::Special,
     };
-    let obstacle = if record.flags().is_encrypted()
-        || record.compression_method() == CompressionMethod::AES
-    {
-        Some(Obstacle::Encrypted)
-    } else {
-        compression(record.compression_method()).err()
-    };
+    let obstacle =
+        if record.flags().is_encrypted() || record.compression_method() == CompressionMethod::AES {
+            Some(Obstacle::Encrypted)
+        } else {
+            compression(record.compression_method()).err()
+        };
     members.add(NewMember {
         name,
         kind,
