@@ -36,3 +36,22 @@ pub(crate) fn from_windows(name: &WideString) -> Option<OsString> {
 pub(crate) fn from_windows(_name: &WideString) -> Option<OsString> {
     None
 }
+
+/// A name in WTF-8, as [`to_windows`] makes it, as this host spells it; none where that cannot be told.
+#[cfg(feature = "collection")]
+pub(crate) fn from_wtf8(name: &[u8]) -> Option<OsString> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStringExt;
+        Some(OsString::from_vec(name.to_vec()))
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::ffi::OsStringExt;
+        Some(OsString::from_wide(WideString::from_wtf8(name).as_units()))
+    }
+    #[cfg(not(any(unix, windows)))]
+    {
+        String::from_utf8(name.to_vec()).ok().map(OsString::from)
+    }
+}
