@@ -31,9 +31,7 @@ fn opened(bytes: Vec<u8>) -> Archive {
 fn data(archive: &Archive, index: u32) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let mut cursor = ReadAtCursor::new(archive.open_member(index)?);
-    cursor
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::from(error))?;
+    cursor.read_to_end(&mut bytes).map_err(Error::from)?;
     Ok(bytes)
 }
 

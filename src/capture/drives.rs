@@ -319,6 +319,9 @@ impl<'a> Route<'a> {
     /// What it means that the next name is not there.
     fn missing(&self) -> Obstacle {
         let is_parent_captured = self.ahead.is_empty() && !self.directories.is_empty();
+        if !self.volume.is_listed_whole() {
+            return Obstacle::NotCaptured(NotCaptured::Path);
+        }
         match self.drives.scope.unwrap_or(self.volume.scope()) {
             Scope::Complete => Obstacle::Absent,
             Scope::Partial if is_parent_captured => Obstacle::Absent,

@@ -51,6 +51,19 @@ impl HiveFiles {
         Ok(files)
     }
 
+    /// A hive and its logs by what messages call them, and their data.
+    #[cfg(feature = "collection")]
+    pub(super) fn of_data(
+        (name, data): (String, Box<dyn ReadSeek>),
+        logs: Vec<(String, Box<dyn ReadSeek>)>,
+    ) -> Self {
+        let logs = logs.into_iter();
+        HiveFiles {
+            hive: HiveFile { name, data },
+            logs: logs.map(|(name, data)| HiveFile { name, data }).collect(),
+        }
+    }
+
     /// The SYSTEM hive that lies beside a SOFTWARE hive of this host. A hive of another name may be of another machine
     /// than its neighbours.
     pub fn system_beside(software: &Path) -> Option<PathBuf> {

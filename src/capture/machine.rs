@@ -8,7 +8,7 @@ use super::volume::Volume;
 use crate::error::{Error, Warning, WarningCode, Warnings};
 use crate::registry::mounted_devices::{MountedDevices, PartitionIdentity};
 use crate::wide_string::WideString;
-use crate::windows_path::WindowsPath;
+use crate::windows_path::{PathRoot, WindowsPath};
 
 /// A Windows in a capture: its drives and its hives.
 #[derive(Debug)]
@@ -44,6 +44,46 @@ impl CapturedMachine {
         let mut machine = Hives::into_machine(hives.unwrap_or_default(), drives, warnings);
         machine.own = Some(drive);
         Ok(machine)
+    }
+
+    /// The machine of these drives, and the Windows on the first of them, by its name, that has a SOFTWARE hive.
+    ///
+    /// # Errors
+    /// When it cannot be told whether a drive has one.
+    pub(crate) fn on_drives(drives: Drives, mut warnings: Warnings) -> Result<Self, Error> {
+        let mut names: Vec<DriveName> = drives.names().cloned().collect();
+        names.sort_by_key(ToString::to_string);
+        let mut found = None;
+        for drive in names {
+            let hives = Hives::find(&drives, &drive, CONFIG_FOLDER, &mut warnings)?;
+            if found.is_none() {
+                found = hives.map(|hives| (hives, drive));
+            } else if hives.is_some() {
+                // Which letters it gives to the drives is not known.
+                let text =
+                    format!("another Windows lies on the drive {drive}: inspect it by itself");
+                warnings.push(Warning::new(WarningCode::AnotherWindows, text));
+            }
+        }
+        let (hives, drive) = found.unzip();
+        let mut machine = hives.unwrap_or_default().into_machine(drives, warnings);
+        // A volume can be known by its GUID only.
+        machine.own = drive.filter(|drive| !matches!(drive.root(), PathRoot::Drive(_)));
+        Ok(machine)
+    }
+
+    /// The machine of which the hives are there, and no drive.
+    #[cfg(feature = "collection")]
+    pub(crate) fn of_hives(
+        software: HiveFiles,
+        system: Option<HiveFiles>,
+        warnings: Warnings,
+    ) -> Self {
+        let hives = Hives {
+            software: Some(software),
+            system,
+        };
+        hives.into_machine(Drives::new(None), warnings)
     }
 
     /// Says which partition of a disk the machine's volume is, and which others there are.

@@ -23,6 +23,7 @@ mod orphans;
     feature = "disk-image"
 ))]
 pub mod read_at;
+mod stream_file;
 mod volume;
 #[cfg(feature = "captured-wim")]
 mod wim_image;

@@ -31,6 +31,11 @@ pub(crate) trait Volume: fmt::Debug {
     /// Searches all of the volume for traces of mounts. Links are not followed.
     fn search(&self, traces: &mut MountTraces<'_>);
 
+    /// Whether all files that were captured are known: where the list of them is cut off, nothing is known to be absent.
+    fn is_listed_whole(&self) -> bool {
+        true
+    }
+
     /// What was found damaged since this was last asked, while the rest was used.
     fn take_warnings(&self) -> Warnings {
         Warnings::default()

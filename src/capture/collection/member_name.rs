@@ -6,7 +6,6 @@ use std::fmt;
 
 use crate::capture::drive_name::DriveName;
 use crate::wide_string::WideString;
-use crate::windows_path::WindowsPath;
 
 /// Why a member's name cannot be a path on a drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +37,8 @@ pub(super) fn components(name: &[u8]) -> Result<Vec<&[u8]>, RefusedName> {
     if name.contains(&0) {
         return Err(RefusedName::Nul);
     }
-    let names = name.split(|byte| matches!(byte, b'/' | b'\\'));
-    let names: Vec<&[u8]> = names
-        .filter(|name| !matches!(*name, b"" | b"."))
-        .collect();
+    let names = name.split(|byte| is_separator(*byte));
+    let names: Vec<&[u8]> = names.filter(|name| !matches!(*name, b"" | b".")).collect();
     if names.contains(&&b".."[..]) {
         return Err(RefusedName::Parent);
     }
@@ -49,6 +46,10 @@ pub(super) fn components(name: &[u8]) -> Result<Vec<&[u8]>, RefusedName> {
         true => Ok(names),
         false => Err(RefusedName::Depth),
     }
+}
+
+pub(super) fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\')
 }
 
 /// Whether a member's name starts at a root: that of a file system, or of a drive.
@@ -88,7 +89,10 @@ fn without_guard(name: &[u8]) -> &[u8] {
 }
 
 fn ends_with_db(name: &[u8]) -> bool {
-    let end = name.len().checked_sub(3).and_then(|start| name.get(start..));
+    let end = name
+        .len()
+        .checked_sub(3)
+        .and_then(|start| name.get(start..));
     end.is_some_and(|end| end.eq_ignore_ascii_case(b".db"))
 }
 
@@ -131,19 +135,11 @@ pub fn drive_of_folder(name: &[u8]) -> Option<(DriveName, Spelling)> {
         return Some((drive, Spelling::Plain));
     }
     let spelling = Spelling::Velociraptor;
-    let decoded = spelling.decode(name);
-    // Whatever stands for a drive has a character that is spelt by a number.
-    let is_spelt = text.contains('%') && decoded.to_utf8()? != text;
-    let path = WindowsPath::parse(&rooted(&decoded));
-    let drive = DriveName::of(&path).filter(|_| is_spelt && path.components.is_empty())?;
+    let decoded = spelling.decode(name).to_utf8()?;
+    // A letter alone is never spelt by its number, and whatever else stands for a drive has a character that is.
+    let is_spelt = decoded != text && decoded.contains([':', '\\']);
+    let drive = is_spelt.then(|| decoded.parse().ok()).flatten()?;
     Some((drive, spelling))
-}
-
-/// The path of the root directory of what is named.
-fn rooted(device: &WideString) -> WideString {
-    let mut units = device.as_units().to_vec();
-    units.push(u16::from(b'\\'));
-    WideString::from_units(units)
 }
 
 #[cfg(test)]
@@ -154,7 +150,9 @@ mod tests {
     fn names_are_taken_apart_and_lead_nowhere() {
         let names = |name: &str| {
             components(name.as_bytes()).map(|names| {
-                let names = names.iter().map(|name| String::from_utf8_lossy(name).into_owned());
+                let names = names
+                    .iter()
+                    .map(|name| String::from_utf8_lossy(name).into_owned());
                 names.collect::<Vec<_>>().join("|")
             })
         };
@@ -173,7 +171,10 @@ mod tests {
     #[test]
     fn velociraptors_names_are_decoded_once() {
         for (spelt, name) in [
-            ("Microsoft-Windows-Bits-Client%254Operational.evtx", "Microsoft-Windows-Bits-Client%4Operational.evtx"),
+            (
+                "Microsoft-Windows-Bits-Client%254Operational.evtx",
+                "Microsoft-Windows-Bits-Client%4Operational.evtx",
+            ),
             ("mount%3A$WIMMOUNTDATA", "mount:$WIMMOUNTDATA"),
             ("%2Ehidden", ".hidden"),
             ("thumbs.db_", "thumbs.db"),
@@ -185,7 +186,11 @@ mod tests {
             ("%zz%4", "%zz%4"),
             ("%+1", "%+1"),
         ] {
-            assert_eq!(Spelling::Velociraptor.decode(spelt.as_bytes()), name, "{spelt}");
+            assert_eq!(
+                Spelling::Velociraptor.decode(spelt.as_bytes()),
+                name,
+                "{spelt}"
+            );
             assert_eq!(Spelling::Plain.decode(spelt.as_bytes()), spelt);
         }
     }
@@ -204,12 +209,22 @@ mod tests {
                 r"\Device\HarddiskVolumeShadowCopy12",
                 Spelling::Velociraptor,
             ),
-            ("%5C%5Cserver%5Cshare", r"\\server\share", Spelling::Velociraptor),
+            (
+                "%5C%5Cserver%5Cshare",
+                r"\\server\share",
+                Spelling::Velociraptor,
+            ),
         ] {
             let (found, how) = drive_of_folder(folder.as_bytes()).unwrap();
-            assert_eq!((found.to_string(), how), (drive.to_owned(), spelling), "{folder}");
+            assert_eq!(
+                (found.to_string(), how),
+                (drive.to_owned(), spelling),
+                "{folder}"
+            );
         }
-        for other in ["", "CC", "Windows", "1", "%43", "C%3Ax", "C%3A%5Cx", "%5C", "a%2E", "%5C%5C"] {
+        for other in [
+            "", "CC", "Windows", "1", "%43", "C%3Ax", "C%3A%5Cx", "%5C", "a%2E", "%5C%5C",
+        ] {
             assert_eq!(drive_of_folder(other.as_bytes()), None, "{other}");
         }
     }

@@ -62,9 +62,10 @@ impl Members {
         }
     }
 
-    pub(super) fn has_mount_data(&self) -> bool {
+    /// Whether a member is known to be nothing that is looked for by its content.
+    pub(super) fn is_known_other(&self, index: u32) -> bool {
         match self {
-            Members::Archive(archive) => archive.has_mount_data(),
+            Members::Archive(archive) => archive.is_known_other(index),
             Members::Folder(_) => false,
         }
     }
@@ -101,11 +102,15 @@ pub(super) struct FolderMembers {
 }
 
 impl FolderMembers {
-    /// Lists a folder.
-    pub(super) fn list(root: &Path, warnings: &mut Warnings) -> Result<Self, Error> {
+    /// Lists a folder, and those below it up to a depth.
+    pub(super) fn list(root: &Path, depth: usize, warnings: &mut Warnings) -> Result<Self, Error> {
         let mut members = MemberList::default();
         let mut name = Vec::new();
-        for entry in WalkDir::new(root).min_depth(1).sort_by_file_name() {
+        for entry in WalkDir::new(root)
+            .min_depth(1)
+            .max_depth(depth)
+            .sort_by_file_name()
+        {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) if error.depth() == 0 => {

@@ -1,4 +1,291 @@
-//! Triage collections, read as they are.
+//! Triage collections, read as they are: the archive or folder that a collector made, or anyone who packed files.
+//!
+//! [`Collection::open`] takes an archive, [`Collection::in_directory`] a folder. Each machine in it, each of its shadow copies
+//! and, where there is no machine with its files, each SOFTWARE hive and registry export is a
+//! [part](CollectionPart) of it, and a capture of its own.
 
 pub mod archive;
+mod collected_volume;
+mod layout;
+mod loose_files;
+mod member_name;
+mod members;
+mod tree;
+mod upload_list;
+mod volumes;
 mod wanted;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+
+use self::archive::Archive;
+use self::collected_volume::CollectedVolume;
+use self::layout::Collector;
+use self::loose_files::{LooseFiles, LooseHive};
+pub use self::member_name::{Spelling, drive_of_folder};
+use self::members::{FolderMembers, Members};
+use self::tree::{NodeId, Tree};
+use self::volumes::Volumes;
+use super::Scope;
+use super::directory::host_name;
+use super::drive_name::DriveName;
+use super::drives::Drives;
+use super::machine::CapturedMachine;
+use super::read_at::Seekable;
+use super::volume::ReadSeek;
+use crate::error::{Error, Warnings};
+use crate::evidence::Liveness;
+use crate::wide_string::push_wtf8;
+
+/// A triage collection.
+#[derive(Debug)]
+pub struct Collection {
+    members: Rc<Members>,
+    tree: Rc<Tree>,
+    parts: Vec<CollectionPart>,
+    warnings: RefCell<Warnings>,
+}
+
+/// What of a collection is a capture of its own.
+#[derive(Debug)]
+pub struct CollectionPart {
+    /// What tells it from the other parts: a host, a shadow copy, a file. `None` where there is no need to.
+    pub name: Option<String>,
+    /// Whether the machine was running when it was collected, as far as the layout tells.
+    pub liveness: Liveness,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    /// Volumes of one machine, or a shadow copy.
+    Volumes(Vec<PartVolume>),
+    Hive(LooseHive),
+    Export(u32),
+}
+
+#[derive(Debug, Clone)]
+struct PartVolume {
+    drive: Option<DriveName>,
+    root: NodeId,
+    collector: Collector,
+    shows_streams: bool,
+}
+
+/// What a part of a collection holds.
+pub enum Collected {
+    /// A machine, with its drives if files of them were collected.
+    Machine(Box<CapturedMachine>),
+    /// An export of its registry.
+    Export {
+        /// What messages call it.
+        name: String,
+        /// Its bytes.
+        data: Box<dyn ReadSeek>,
+    },
+}
+
+impl fmt::Debug for Collected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Collected::Machine(machine) => machine.fmt(f),
+            Collected::Export { name, .. } => name.fmt(f),
+        }
+    }
+}
+
+/// The drives' root has these folders beside `Windows` where a volume was packed as a whole.
+const WHOLE_VOLUME: [&str; 3] = ["Users", "Program Files", "ProgramData"];
+impl Collection {
+    /// How many bytes from a file's start tell whether it can be a collection.
+    pub const START: usize = Archive::START;
+
+    /// Whether a file can be a collection, by its first [`START`](Self::START) bytes: whether it is an
+    /// [archive](Archive::is_archive).
+    pub fn is_collection(start: &[u8]) -> bool {
+        Archive::is_archive(start)
+    }
+
+    /// Whether a folder of this host has the layout of a collector that
+    /// [`CapturedMachine::in_directory`] does not know: Velociraptor's or UAC's. Few folders are listed for that.
+    pub fn is_collection_folder(folder: &Path) -> bool {
+        let has_layout = |above: &[Vec<u8>]| {
+            let names: Vec<&[u8]> = above.iter().map(Vec::as_slice).collect();
+            layout::is_collectors_folder(&names)
+        };
+        folders_in(folder).into_iter().any(|(name, path)| {
+            has_layout(std::slice::from_ref(&name))
+                || folders_in(&path)
+                    .into_iter()
+                    .any(|(inner, _)| has_layout(&[name.clone(), inner]))
+        })
+    }
+
+    /// Opens an archive, lists its members and finds the captures in it.
+    ///
+    /// # Errors
+    /// When it cannot be read, is no archive, or holds nothing that could be judged.
+    pub fn open(path: &Path) -> Result<Collection, Error> {
+        let (archive, warnings) = Archive::open(Rc::new(Seekable::open(path)?))?;
+        Collection::among(Members::Archive(archive), warnings)
+    }
+
+    /// Finds the captures in a folder of this host: all that lies below it where it has the
+    /// [layout of a collector](Self::is_collection_folder), otherwise hives and registry exports that lie in it, whatever
+    /// their names. Links are not followed.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds nothing that could be judged.
+    pub fn in_directory(path: &Path) -> Result<Collection, Error> {
+        let depth = match Collection::is_collection_folder(path) {
+            true => usize::MAX,
+            false => 1,
+        };
+        let mut warnings = Warnings::default();
+        let members = FolderMembers::list(path, depth, &mut warnings)?;
+        Collection::among(Members::Folder(members), warnings)
+    }
+
+    /// The parts, each of which is a capture of its own; at least one.
+    pub fn parts(&self) -> &[CollectionPart] {
+        &self.parts
+    }
+
+    /// What a part holds. `scope` says what it means that a path is missing; otherwise files of a collector are some of
+    /// those of the machine, and those of a tree that was packed are all where it has the folders of a whole volume.
+    ///
+    /// # Errors
+    /// When there is no such part, or the way to its hives cannot be read.
+    pub fn read(&self, part: usize, scope: Option<Scope>) -> Result<Collected, Error> {
+        let part = self.parts.get(part);
+        let part = part.ok_or_else(|| Error::malformed("a part of the collection", "none"))?;
+        match &part.content {
+            Content::Volumes(volumes) => {
+                let machine = self.machine(volumes, scope)?;
+                Ok(Collected::Machine(Box::new(machine)))
+            }
+            Content::Hive(hive) => {
+                let machine = hive.machine(&self.members)?;
+                Ok(Collected::Machine(Box::new(machine)))
+            }
+            Content::Export(member) => Ok(Collected::Export {
+                name: self.member_name(*member),
+                data: loose_files::open_export(&self.members, *member)?,
+            }),
+        }
+    }
+
+    /// What could not be used of the collection, and what was found out by reading parts since this was last asked.
+    pub fn take_warnings(&self) -> Warnings {
+        let mut warnings = self.warnings.take();
+        warnings.extend(self.members.take_warnings());
+        warnings
+    }
+
+    fn machine(
+        &self,
+        volumes: &[PartVolume],
+        scope: Option<Scope>,
+    ) -> Result<CapturedMachine, Error> {
+        let mut drives = Drives::new(scope);
+        for volume in volumes {
+            let collected = Box::new(CollectedVolume::new(
+                Rc::clone(&self.members),
+                Rc::clone(&self.tree),
+                volume.root,
+                scope.unwrap_or_else(|| self.scope_of(volume)),
+                volume.shows_streams,
+            ));
+            match &volume.drive {
+                Some(drive) => drives.add_volume(drive.clone(), collected),
+                // Its letter is found out from the registry on it.
+                None => return CapturedMachine::on_volume(collected, scope),
+            }
+        }
+        CapturedMachine::on_drives(drives, Warnings::default())
+    }
+
+    fn scope_of(&self, volume: &PartVolume) -> Scope {
+        let has = |name: &&str| self.tree.child(volume.root, &(*name).into()).is_some();
+        let is_whole = volume.collector == Collector::Unknown
+            && self.members.is_whole()
+            && has(&"Windows")
+            && WHOLE_VOLUME.iter().filter(|name| has(name)).count() >= 2;
+        match is_whole {
+            true => Scope::Complete,
+            false => Scope::Partial,
+        }
+    }
+
+    fn member_name(&self, member: u32) -> String {
+        let member = self.members.member(member);
+        member.map_or_else(String::new, |member| member.display_name())
+    }
+
+    fn among(members: Members, mut warnings: Warnings) -> Result<Collection, Error> {
+        let volumes = Volumes::find(&members, &mut warnings);
+        upload_list::check(&members, &mut warnings);
+        let parts = volumes.parts(&mut warnings);
+        let mut collection = Collection {
+            members: Rc::new(members),
+            tree: Rc::new(volumes.tree),
+            parts,
+            warnings: RefCell::new(Warnings::default()),
+        };
+        let mut failure = None;
+        if collection.parts.is_empty() {
+            failure = collection.find_loose_files(&mut warnings);
+        }
+        if collection.parts.is_empty() {
+            return Err(failure.unwrap_or_else(|| {
+                Error::malformed(
+                    "a collection with Windows\\System32\\config\\SOFTWARE, a SOFTWARE hive or a registry export",
+                    format!("{} members, none of which is it", collection.members.len()),
+                )
+            }));
+        }
+        collection.warnings = RefCell::new(warnings);
+        Ok(collection)
+    }
+
+    /// Takes hives and exports by their content; gives the reason for which something could not be looked into.
+    fn find_loose_files(&mut self, warnings: &mut Warnings) -> Option<Error> {
+        let files = LooseFiles::find(&self.members, warnings);
+        let hives = files.hives.into_iter();
+        let hives = hives.map(|hive| (hive.software, Content::Hive(hive)));
+        let exports = files.exports.into_iter();
+        let exports = exports.map(|export| (export, Content::Export(export)));
+        let found: Vec<_> = hives.chain(exports).collect();
+        let is_only_one = found.len() == 1;
+        for (member, content) in found {
+            let name = (!is_only_one).then(|| self.member_name(member));
+            self.parts.push(CollectionPart {
+                name,
+                liveness: Liveness::Unknown,
+                content,
+            });
+        }
+        files.failure
+    }
+}
+
+/// The folders in a folder with their names, in the order of those. Links are none of them.
+fn folders_in(folder: &Path) -> Vec<(Vec<u8>, std::path::PathBuf)> {
+    /// Which of many there are does not matter.
+    const MAX_ENTRIES: usize = 10_000;
+    let mut folders = Vec::new();
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    for entry in entries.take(MAX_ENTRIES).flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let mut name = Vec::new();
+            let units = host_name::to_windows(&entry.file_name());
+            push_wtf8(&mut name, units.as_units().iter().copied());
+            folders.push((name, entry.path()));
+        }
+    }
+    folders.sort();
+    folders
+}

@@ -24,7 +24,7 @@ pub(super) struct Node {
     /// The directory it lies in; itself for a root.
     pub(super) parent: NodeId,
     /// The root of its volume.
-    pub(super) root: NodeId,
+    root: NodeId,
     name_start: u32,
     name_length: u16,
     pub(super) kind: NodeKind,
@@ -56,6 +56,8 @@ pub(super) struct Tree {
     /// The first node by the hash of its parent and its name in upper case.
     by_name: HashMap<u64, NodeId>,
     hasher: RandomState,
+    /// The nodes of each volume but its root, by that root.
+    by_root: HashMap<NodeId, Vec<NodeId>>,
 }
 
 /// Directories that are no members of their own count, too.
@@ -78,6 +80,11 @@ impl Tree {
             next: None,
         });
         id
+    }
+
+    /// Says which member the root of a volume is.
+    pub(super) fn set_member(&mut self, root: NodeId, member: u32) {
+        self.nodes[root as usize].member = Some(member);
     }
 
     pub(super) fn node(&self, id: NodeId) -> &Node {
@@ -107,10 +114,7 @@ impl Tree {
 
     /// All nodes of a volume but its root.
     pub(super) fn nodes_of(&self, root: NodeId) -> impl Iterator<Item = NodeId> {
-        let nodes = self.nodes.iter().zip(0..);
-        nodes
-            .filter(move |(node, id)| node.root == root && *id != root)
-            .map(|(_, id)| id)
+        self.by_root.get(&root).into_iter().flatten().copied()
     }
 
     /// The file or directory of this name, exactly or else but for letter case.
@@ -226,6 +230,8 @@ impl Tree {
             next,
         });
         self.names.extend_from_slice(units);
+        let root = self.node(parent).root;
+        self.by_root.entry(root).or_default().push(id);
         Some(id)
     }
 }
@@ -241,8 +247,14 @@ mod tests {
         let other = tree.add_root();
         let windows = tree.directory(root, &"Windows".into()).unwrap();
         assert_eq!(tree.directory(root, &"Windows".into()), Some(windows));
-        assert_eq!(tree.add(windows, &"A".into(), NodeKind::File, 0, 7), Added::New);
-        assert_eq!(tree.add(windows, &"a".into(), NodeKind::File, 0, 8), Added::New);
+        assert_eq!(
+            tree.add(windows, &"A".into(), NodeKind::File, 0, 7),
+            Added::New
+        );
+        assert_eq!(
+            tree.add(windows, &"a".into(), NodeKind::File, 0, 8),
+            Added::New
+        );
         let member = |name: &str| tree.node(tree.child(windows, &name.into()).unwrap()).member;
         assert_eq!((member("A"), member("a")), (Some(7), Some(8)));
         assert_eq!(tree.child(root, &"WINDOWS".into()), Some(windows));
@@ -260,9 +272,18 @@ mod tests {
         let root = tree.add_root();
         let name = "x".into();
         assert_eq!(tree.add(root, &name, NodeKind::File, 3, 0), Added::New);
-        assert_eq!(tree.add(root, &name, NodeKind::File, 3, 1), Added::Duplicate(0));
-        assert_eq!(tree.add(root, &name, NodeKind::File, 4, 2), Added::Ranked(1));
-        assert_eq!(tree.add(root, &name, NodeKind::File, 1, 3), Added::Ranked(1));
+        assert_eq!(
+            tree.add(root, &name, NodeKind::File, 3, 1),
+            Added::Duplicate(0)
+        );
+        assert_eq!(
+            tree.add(root, &name, NodeKind::File, 4, 2),
+            Added::Ranked(1)
+        );
+        assert_eq!(
+            tree.add(root, &name, NodeKind::File, 1, 3),
+            Added::Ranked(1)
+        );
         let id = tree.child(root, &name).unwrap();
         assert_eq!(tree.node(id).member, Some(3));
         // What has files in it is a directory.

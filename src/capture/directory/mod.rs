@@ -14,7 +14,7 @@ pub(super) use self::volume_folder::VolumeFolder;
 use super::Scope;
 use super::drive_name::DriveName;
 use super::drives::Drives;
-use super::machine::{CONFIG_FOLDER, CapturedMachine, Hives, assumed_drive};
+use super::machine::{CapturedMachine, Hives, assumed_drive};
 use crate::error::{Error, Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
@@ -63,20 +63,8 @@ fn drive_folders(directory: &Path, scope: Option<Scope>) -> Result<Option<Captur
         }
         drives.add(drive, &folder)?;
     }
-    let mut letters: Vec<DriveName> = drives.names().cloned().collect();
-    letters.sort_by_key(ToString::to_string);
-    let mut machine = None;
-    for drive in letters {
-        let hives = Hives::find(&drives, &drive, CONFIG_FOLDER, &mut warnings)?;
-        if machine.is_none() {
-            machine = hives;
-        } else if hives.is_some() {
-            // Which letters it gives to the drives is not known.
-            let text = format!("another Windows lies on the drive {drive}: inspect it by itself");
-            warnings.push(Warning::new(WarningCode::AnotherWindows, text));
-        }
-    }
-    Ok(machine.map(|hives| hives.into_machine(drives, warnings)))
+    let machine = CapturedMachine::on_drives(drives, warnings)?;
+    Ok(machine.software().is_some().then_some(machine))
 }
 
 fn config_folder(directory: &Path, scope: Option<Scope>) -> Result<Option<CapturedMachine>, Error> {

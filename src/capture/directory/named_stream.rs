@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::volume_folder::{Folder, FolderChild, has_ntfs_attributes};
 use super::{extended_attribute, host_name};
+use crate::capture::stream_file;
 use crate::capture::volume::{
     MAX_MOUNT_DATA_LENGTH, MOUNT_DATA, bounded_mount_data, streams_not_captured,
 };
@@ -27,10 +28,6 @@ const SAMBA_ATTRIBUTES: [&str; 2] = [
 const SAMBA_PREFIX: &[u8] = b"user.DosStream.";
 /// Answers where ntfs-3g shows streams as files (`streams_interface=windows`).
 const NTFS_3G_STREAMS_LIST: &str = "ntfs.streams.list";
-
-/// What may stand between the names of directory and stream in the name of a file: Velociraptor's colon, ntfs-3g's and
-/// people's, KAPE's underscore, people's dot, KAPE's nothing.
-const SEPARATORS: [&str; 5] = ["%3A", ":", "_", ".", ""];
 
 /// Reads the stream of a directory. It is absent only where a carrier that shows streams says so.
 pub(crate) fn read_mount_data(volume: &Folder, directory: &Path) -> Observation<Vec<u8>> {
@@ -97,10 +94,8 @@ pub(crate) fn read_file_beside(
     parent: &Path,
     directory: &WideString,
 ) -> Result<Option<Vec<u8>>, Error> {
-    for separator in SEPARATORS {
-        let mut name = directory.as_units().to_vec();
-        name.extend(separator.encode_utf16().chain(MOUNT_DATA.encode_utf16()));
-        if let FolderChild::Found(file) = volume.child(parent, &WideString::from_units(name))? {
+    for name in stream_file::names(directory) {
+        if let FolderChild::Found(file) = volume.child(parent, &name)? {
             return read_file(&file).map(Some);
         }
     }
@@ -109,16 +104,9 @@ pub(crate) fn read_file_beside(
 
 /// The directory whose stream a file holds, by the file's name; it need not have been captured itself.
 pub(crate) fn directory_of_file(file: &Path) -> Option<PathBuf> {
-    let length = file.file_name()?.len().checked_sub(MOUNT_DATA.len())?;
     let name = file.file_name()?.to_str()?;
-    let (name, stream) = name.split_at_checked(length)?;
-    if !stream.eq_ignore_ascii_case(MOUNT_DATA) {
-        return None;
-    }
-    let names = SEPARATORS.into_iter().filter_map(|separator| {
-        let (name, end) = name.split_at_checked(name.len().checked_sub(separator.len())?)?;
-        (end.eq_ignore_ascii_case(separator) && !name.is_empty()).then_some(name)
-    });
+    let names = stream_file::directories(&name.into()).into_iter();
+    let names = names.filter_map(|name| name.to_utf8());
     let directories: Vec<PathBuf> = names.map(|name| file.with_file_name(name)).collect();
     let captured = directories.iter().find(|directory| directory.is_dir());
     captured.or(directories.first()).cloned()

@@ -191,7 +191,7 @@ fn decoder(
             }
             let size = unpacked_size.unwrap_or(u64::MAX);
             let reader = LzmaReader::new_with_props(input, size, properties, dictionary, None);
-            Box::new(reader.map_err(io::Error::from)?)
+            Box::new(reader?)
         }
         Compression::Xz => {
             let limit = u32::try_from(MAX_WINDOW >> 10).unwrap_or(u32::MAX);

@@ -40,7 +40,7 @@ impl Member<'_> {
 
 /// Why the data of a member cannot be read, which the archive tells before they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Obstacle {
+pub(in crate::capture::collection) enum Obstacle {
     Encrypted,
     /// A compression of zip that is not undone, by its number.
     Method(u16),
@@ -99,7 +99,7 @@ pub(super) struct Entry {
 
 /// The members of an archive, in its order; as many as memory is sure to hold.
 #[derive(Debug, Default)]
-pub(super) struct MemberList {
+pub(in crate::capture::collection) struct MemberList {
     names: Vec<u8>,
     entries: Vec<Entry>,
     /// The targets of links that the archive tells beside their names.
@@ -119,12 +119,12 @@ const MAX_EXTRAS: usize = 100_000;
 
 /// What is known of a member when it is added.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct NewMember<'a> {
-    pub(super) name: &'a [u8],
-    pub(super) kind: MemberKind,
-    pub(super) size: u64,
-    pub(super) modified: Option<FileTime>,
-    pub(super) obstacle: Option<Obstacle>,
+pub(in crate::capture::collection) struct NewMember<'a> {
+    pub(in crate::capture::collection) name: &'a [u8],
+    pub(in crate::capture::collection) kind: MemberKind,
+    pub(in crate::capture::collection) size: u64,
+    pub(in crate::capture::collection) modified: Option<FileTime>,
+    pub(in crate::capture::collection) obstacle: Option<Obstacle>,
 }
 
 impl MemberList {
@@ -139,7 +139,10 @@ impl MemberList {
         }
     }
 
-    pub(super) fn add(&mut self, member: NewMember<'_>) -> Result<u32, Error> {
+    pub(in crate::capture::collection) fn add(
+        &mut self,
+        member: NewMember<'_>,
+    ) -> Result<u32, Error> {
         MemberList::check_count(self.entries.len() as u64 + 1)?;
         if member.name.len() > MAX_NAME_LENGTH {
             return Err(Error::malformed(
@@ -173,7 +176,7 @@ impl MemberList {
         }
     }
 
-    pub(super) fn len(&self) -> u32 {
+    pub(in crate::capture::collection) fn len(&self) -> u32 {
         self.entries.len() as u32
     }
 
@@ -185,7 +188,7 @@ impl MemberList {
         self.entries.get_mut(index as usize)
     }
 
-    pub(super) fn member(&self, index: u32) -> Option<Member<'_>> {
+    pub(in crate::capture::collection) fn member(&self, index: u32) -> Option<Member<'_>> {
         let entry = self.entry(index)?;
         let start = entry.name_start as usize;
         Some(Member {

@@ -12,8 +12,8 @@ mod zip;
 
 use std::rc::Rc;
 
-use self::member::MemberList;
 pub use self::member::{Member, MemberKind};
+pub(super) use self::member::{MemberList, NewMember};
 use self::tar::Tar;
 use self::unpacked::Shared;
 use self::zip::Zip;
@@ -149,9 +149,13 @@ impl Archive {
         self.members.mount_data.get(&index).map(Vec::as_slice)
     }
 
-    /// Whether the archive keeps any such stream.
-    pub(crate) fn has_mount_data(&self) -> bool {
-        !self.members.mount_data.is_empty()
+    /// Whether the start of a member was looked at already, and shows that it is none of those that are
+    /// [wanted](wanted::is_wanted): to look again would take another pass over the archive.
+    pub(crate) fn is_known_other(&self, index: u32) -> bool {
+        match &self.container {
+            Container::Zip(_) => false,
+            Container::Tar(tar) => tar.is_left_out(index),
+        }
     }
 
     /// What was found out by reading members, since this was last asked: data without their checksum.

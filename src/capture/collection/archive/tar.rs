@@ -106,6 +106,11 @@ impl Tar {
         Ok((tar, is_whole))
     }
 
+    /// Whether a member was not wanted on the way through a compressed archive.
+    pub(super) fn is_left_out(&self, index: u32) -> bool {
+        self.compression.is_some() && !self.kept.contains_key(&index)
+    }
+
     /// The data of a member.
     pub(super) fn open_member(
         &self,
@@ -305,7 +310,7 @@ impl Pass<'_> {
 
     fn skip(&mut self, length: u64) -> Result<(), Error> {
         let start = self.position;
-        let end = start.checked_add(length).unwrap_or(u64::MAX);
+        let end = start.saturating_add(length);
         let skipped = self.stream.skip(length);
         let is_there = skipped.and_then(|()| self.stream.has_reached(end));
         match is_there.map_err(|error| Error::io(&error).at(Position::Byte(start)))? {
