@@ -10,19 +10,20 @@ mod hive_writer;
 
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use archive_writer::{TarNames, TarWriter, ZipMember, gzip, pax_record, zip};
 use captured_tree::{MOUNT_ID, Registered, Tree, mount_data, software};
 use dism_mount_status::capture::collection::{Collected, Collection};
 use dism_mount_status::capture::{CapturedMachine, Scope};
-use dism_mount_status::registry::MountRegistry;
+use dism_mount_status::registry::{CodePage, MountRegistry, RegistryExport};
 use dism_mount_status::{
     Error, Evidence, Liveness, NotCaptured, Observation, WarningCode, Warnings,
 };
 use hive_writer::{HiveWriter, Key, LogEntry, entries_log, set_sequence};
 use proptest::prelude::*;
 use tempfile::TempDir;
+use walkdir::WalkDir;
 
 /// An archive in a file of this host.
 struct Archived {
@@ -667,4 +668,48 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn fixtures_of_other_writers_are_found() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/collections");
+    let mut found = 0;
+    for entry in WalkDir::new(&fixtures).sort_by_file_name() {
+        let entry = entry.unwrap();
+        let name = entry.path().strip_prefix(&fixtures).unwrap();
+        let name = name.to_str().unwrap().to_owned();
+        if !entry.file_type().is_file() || !name.contains('/') {
+            continue;
+        }
+        let extension = name.rsplit('.').next().unwrap();
+        if !["zip", "gz", "xz", "zst"].contains(&extension) {
+            continue;
+        }
+        found += 1;
+        let collection = Collection::open(entry.path()).unwrap();
+        assert_eq!(collection.take_warnings(), Warnings::default(), "{name}");
+        let copies: &[Option<&str>] = match name.starts_with("velociraptor") {
+            true => &[None, Some("shadow copy HarddiskVolumeShadowCopy1")],
+            false => &[None],
+        };
+        assert_eq!(part_names(&collection), copies, "{name}");
+        let mut machine = match collection.read(0, None).unwrap() {
+            Collected::Machine(machine) => machine,
+            Collected::Export { data, .. } => {
+                let export = RegistryExport::open(data, CodePage::default()).unwrap();
+                let registry = export.read_mount_registry().unwrap();
+                assert_eq!(registry.registrations.len(), 1);
+                continue;
+            }
+        };
+        assert_eq!(registered_paths(&mut machine), [r"C:\mount"], "{name}");
+        if !name.starts_with("renamed") {
+            let mut warnings = Warnings::default();
+            let drives = machine.drives();
+            let directory = drives.mount_directory(&r"C:\mount".into(), &mut warnings);
+            let directory = directory.present().unwrap();
+            assert!(directory.mount_data.is_present(), "{name}");
+        }
+    }
+    assert_eq!(found, 8);
 }
