@@ -241,7 +241,11 @@ impl Capture {
     }
 
     /// A part of readable evidence that could not be read itself.
-    #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
+    #[cfg(any(
+        feature = "captured-wim",
+        feature = "collection",
+        feature = "disk-image"
+    ))]
     pub(crate) fn unreadable_part(
         evidence: &str,
         kind: EvidenceKind,
@@ -261,7 +265,11 @@ impl Capture {
     }
 
     /// Adds what could not be used of the evidence as a whole.
-    #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
+    #[cfg(any(
+        feature = "captured-wim",
+        feature = "collection",
+        feature = "disk-image"
+    ))]
     pub(crate) fn add_warnings(&mut self, warnings: crate::Warnings) {
         self.warnings.splice(0..0, warnings.into_vec());
     }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::directory::{VolumeFolder, host_name};
+use super::directory::host_name;
 use super::drives::Drives;
-use super::volume::{Child, FileKind, ReadSeek, Volume};
+use super::volume::{FileKind, ReadSeek};
 use crate::error::{Error, Warning, WarningCode, Warnings};
 use crate::observation::Observation;
 use crate::registry::hive::Hive;
@@ -71,7 +71,7 @@ impl HiveFiles {
         if !name.eq_ignore_case(&"SOFTWARE".into()) {
             return None;
         }
-        file_beside(&folder_of(software)?, "SYSTEM")
+        file_beside(software, ["SYSTEM", "system", "System"])
     }
 
     /// Takes these logs of this host instead of those that were found.
@@ -166,31 +166,24 @@ fn base_name(path: &str) -> &str {
 }
 
 fn logs_beside(hive: &Path) -> Vec<PathBuf> {
-    let Some((folder, name)) = folder_of(hive).zip(hive.file_name()) else {
+    let Some(name) = hive.file_name() else {
         return Vec::new();
     };
-    let Some(name) = host_name::to_windows(name).to_utf8() else {
-        return Vec::new();
-    };
-    let logs = LOG_SUFFIXES.map(|suffix| file_beside(&folder, &format!("{name}{suffix}")));
+    let logs = LOG_SUFFIXES.map(|suffix| {
+        let log = |suffix: &str| {
+            let mut log = name.to_owned();
+            log.push(suffix);
+            log
+        };
+        file_beside(hive, [log(suffix), log(&suffix.to_lowercase())])
+    });
     logs.into_iter().flatten().collect()
 }
 
-/// The folder of this host that a file lies in.
-fn folder_of(file: &Path) -> Option<VolumeFolder> {
-    let folder = match file.parent()? {
-        here if here.as_os_str().is_empty() => Path::new("."),
-        parent => parent,
-    };
-    VolumeFolder::open(folder).ok()
-}
-
-fn file_beside(folder: &VolumeFolder, name: &str) -> Option<PathBuf> {
-    match folder.root().child(&name.into()) {
-        Ok(Child::Found(file, _)) => {
-            let path = file.host_path()?;
-            path.is_file().then(|| path.to_owned())
-        }
-        _ => None,
-    }
+/// The first of these names that is a file in the same folder. The folder is not listed: it may hold hives by the thousand.
+fn file_beside<N: AsRef<Path>>(hive: &Path, names: impl IntoIterator<Item = N>) -> Option<PathBuf> {
+    let mut files = names
+        .into_iter()
+        .map(|name| hive.with_file_name(name.as_ref()));
+    files.find(|file| file.is_file())
 }

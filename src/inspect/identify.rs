@@ -6,6 +6,8 @@ use std::path::Path;
 
 use super::read_start;
 use crate::capture::CapturedMachine;
+#[cfg(feature = "collection")]
+use crate::capture::collection::Collection;
 #[cfg(feature = "disk-image")]
 use crate::capture::disk_image::DiskCapture;
 use crate::error::Error;
@@ -31,6 +33,10 @@ fn kind(path: &Path) -> Result<Option<EvidenceKind>, Error> {
     if metadata.is_dir() {
         let machine = CapturedMachine::in_directory(path, None);
         let has_drive = machine.is_ok_and(|machine| machine.drives().names().next().is_some());
+        #[cfg(feature = "collection")]
+        if !has_drive && Collection::is_collection_folder(path) {
+            return Ok(Some(EvidenceKind::Collection));
+        }
         return Ok(has_drive.then_some(EvidenceKind::Directory));
     }
     if !metadata.is_file() {
@@ -45,6 +51,10 @@ fn kind(path: &Path) -> Result<Option<EvidenceKind>, Error> {
     file.rewind()?;
     if Hive::<File>::is_hive(&start) {
         return Ok(is_software(file).then_some(EvidenceKind::Hive));
+    }
+    #[cfg(feature = "collection")]
+    if Collection::is_collection(&start) {
+        return Ok(Some(EvidenceKind::Collection));
     }
     #[cfg(feature = "disk-image")]
     if DiskCapture::is_disk_image(file.try_clone()?)? {

@@ -28,9 +28,13 @@ pub(super) struct RegistryEvidence {
 }
 
 impl RegistryEvidence {
-    pub(super) fn of_export(registry: MountRegistry, system: SystemEvidence) -> Self {
+    pub(super) fn of_export(
+        kind: EvidenceKind,
+        registry: MountRegistry,
+        system: SystemEvidence,
+    ) -> Self {
         RegistryEvidence {
-            kind: EvidenceKind::RegistryExport,
+            kind,
             liveness: Liveness::Unknown,
             registry,
             recovery: None,

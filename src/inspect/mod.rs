@@ -14,6 +14,8 @@ pub use self::identify::identify;
 use self::machine::{RegistryEvidence, SystemEvidence};
 #[cfg(feature = "captured-wim")]
 use crate::capture::WimCapture;
+#[cfg(feature = "collection")]
+use crate::capture::collection::{Collected, Collection};
 #[cfg(feature = "disk-image")]
 use crate::capture::disk_image::DiskCapture;
 use crate::capture::{CapturedMachine, DriveName, Drives, HiveFiles, ReadSeek, Scope};
@@ -99,7 +101,7 @@ impl Inspection<'_> {
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            return self.directory(path).map(|capture| vec![capture]);
+            return self.directory(path);
         }
         #[cfg(feature = "disk-image")]
         if DiskCapture::is_block_device(&metadata) {
@@ -115,6 +117,10 @@ impl Inspection<'_> {
         }
         if Hive::<File>::is_hive(&start) {
             return self.hive_file(path).map(|capture| vec![capture]);
+        }
+        #[cfg(feature = "collection")]
+        if Collection::is_collection(&start) {
+            return Ok(self.collection(&Collection::open(path)?));
         }
         #[cfg(feature = "disk-image")]
         if DiskCapture::is_disk_image(file.try_clone()?)? {
@@ -149,12 +155,7 @@ impl Inspection<'_> {
             return self.hive(hive, SystemEvidence::read_beside(None, options)?);
         }
         let source = Cursor::new(start).chain(source.by_ref());
-        let export = RegistryExport::open(source, options.code_page)?;
-        let registry = export.read_mount_registry()?;
-        let mut system = SystemEvidence::read_beside(None, options)?;
-        let drives = self.given_drives(system.take_mounted_devices().as_ref())?;
-        let evidence = RegistryEvidence::of_export(registry, system);
-        Ok(evidence.judge(self, None, drives.as_ref()))
+        self.export(EvidenceKind::RegistryExport, None, source)
     }
 
     fn hive(
@@ -170,11 +171,58 @@ impl Inspection<'_> {
         Ok(evidence.judge(self, None, drives.as_ref()))
     }
 
-    fn directory(&self, path: &Path) -> Result<Capture, Error> {
-        let machine = CapturedMachine::in_directory(path, self.options.scope)?;
+    fn directory(&self, path: &Path) -> Result<Vec<Capture>, Error> {
+        let machine = CapturedMachine::in_directory(path, self.options.scope);
+        // What is no tree of drives may still be a collector's folder, or one of renamed hives.
+        #[cfg(feature = "collection")]
+        if machine.is_err()
+            && let Ok(collection) = Collection::in_directory(path)
+        {
+            return Ok(self.collection(&collection));
+        }
         let (capture, _) =
-            self.machine(EvidenceKind::Directory, Liveness::Stopped, None, machine)?;
-        Ok(capture)
+            self.machine(EvidenceKind::Directory, Liveness::Stopped, None, machine?)?;
+        Ok(vec![capture])
+    }
+
+    /// Each machine and each shadow copy of a collection is a capture of its own; in one without, each hive and export.
+    #[cfg(feature = "collection")]
+    fn collection(&self, collection: &Collection) -> Vec<Capture> {
+        let kind = EvidenceKind::Collection;
+        let mut captures = Vec::new();
+        for (index, part) in collection.parts().iter().enumerate() {
+            let (liveness, name) = (part.liveness, part.name.clone());
+            let capture = match collection.read(index, self.options.scope) {
+                Ok(Collected::Machine(machine)) => self.part(kind, liveness, name, Ok(*machine)).0,
+                Ok(Collected::Export { name: export, data }) => {
+                    let read = self.export(kind, name.clone(), data);
+                    read.unwrap_or_else(|error| {
+                        let error = error.in_evidence(export);
+                        Capture::unreadable_part(self.name, kind, name, &error)
+                    })
+                }
+                Err(error) => Capture::unreadable_part(self.name, kind, name, &error),
+            };
+            captures.push(capture);
+        }
+        if let Some(first) = captures.first_mut() {
+            first.add_warnings(collection.take_warnings());
+        }
+        captures
+    }
+
+    fn export(
+        &self,
+        kind: EvidenceKind,
+        part: Option<String>,
+        source: impl Read,
+    ) -> Result<Capture, Error> {
+        let export = RegistryExport::open(source, self.options.code_page)?;
+        let registry = export.read_mount_registry()?;
+        let mut system = SystemEvidence::read_beside(None, self.options)?;
+        let drives = self.given_drives(system.take_mounted_devices().as_ref())?;
+        let evidence = RegistryEvidence::of_export(kind, registry, system);
+        Ok(evidence.judge(self, part, drives.as_ref()))
     }
 
     /// Each image of a WIM is a capture of its own.
@@ -193,7 +241,7 @@ impl Inspection<'_> {
             let is_windows = |machine: &CapturedMachine| machine.software().is_some();
             is_windows_found |= machine.as_ref().map_or(true, is_windows);
             let kind = EvidenceKind::CapturedWim;
-            let (capture, _) = self.part(kind, Some(part), machine);
+            let (capture, _) = self.part(kind, Liveness::Stopped, Some(part), machine);
             captures.push(capture);
         }
         if !is_windows_found && !self.options.find_orphans {
@@ -216,17 +264,17 @@ impl Inspection<'_> {
     #[cfg(feature = "disk-image")]
     fn disk(&self, path: &Path) -> Result<Vec<Capture>, Error> {
         let mut disk = DiskCapture::open(path)?;
-        let kind = EvidenceKind::DiskImage;
+        let (kind, stopped) = (EvidenceKind::DiskImage, Liveness::Stopped);
         let mut captures = Vec::new();
         let mut drives = Vec::new();
         for part in disk.installations(self.options.scope) {
-            let (capture, named) = self.part(kind, part.name, part.machine);
+            let (capture, named) = self.part(kind, stopped, part.name, part.machine);
             captures.push(capture);
             drives.extend(named);
         }
         if self.options.find_orphans {
             for part in disk.data_volumes(self.options.scope, &drives) {
-                captures.push(self.part(kind, part.name, part.machine).0);
+                captures.push(self.part(kind, stopped, part.name, part.machine).0);
             }
         }
         match captures.first_mut() {
@@ -242,15 +290,20 @@ impl Inspection<'_> {
     }
 
     /// One of several captures in a piece of evidence, and which partitions are drives of it.
-    #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
+    #[cfg(any(
+        feature = "captured-wim",
+        feature = "collection",
+        feature = "disk-image"
+    ))]
     fn part(
         &self,
         kind: EvidenceKind,
+        liveness: Liveness,
         part: Option<String>,
         machine: Result<CapturedMachine, Error>,
     ) -> (Capture, Vec<PartitionIdentity>) {
-        let judged = machine
-            .and_then(|machine| self.machine(kind, Liveness::Stopped, part.clone(), machine));
+        let judged =
+            machine.and_then(|machine| self.machine(kind, liveness, part.clone(), machine));
         judged.unwrap_or_else(|error| {
             let capture = Capture::unreadable_part(self.name, kind, part, &error);
             (capture, Vec::new())
