@@ -31,7 +31,7 @@ const FORMATS: [&str; 11] = [
 const NO_EVIDENCE: [&str; 4] = ["md", "py", "sh", "options"];
 
 /// The folders in which each file is evidence.
-const SINGLE_FILES: [&str; 2] = ["registry", "captured-wim"];
+const SINGLE_FILES: [&str; 3] = ["registry", "captured-wim", "collections"];
 /// Read together with the first part.
 const FURTHER_PARTS: [&str; 1] = ["split2.swm"];
 
@@ -43,7 +43,14 @@ fn formats(name: &str) -> &'static [&'static str] {
         }
         "orphaned-mount" => &["table", "json", "csv", "sarif", "github", "html"],
         "needs-remount" | "two-drives" | "lzx.wim" => &["table", "json", "timeline"],
-        "split.swm" | "solid.esd" => &["table", "json"],
+        "collection.zip" => &["table", "json", "timeline"],
+        "split.swm" | "solid.esd" | "lzms.wim" => &["table", "json"],
+        _ if [".zip", ".gz", ".xz", ".zst"]
+            .iter()
+            .any(|end| name.ends_with(end)) =>
+        {
+            &["table", "json"]
+        }
         _ if name.contains('.') => &FORMATS[..5],
         _ => &["table", "json"],
     }
