@@ -29,14 +29,14 @@ const MAX_REPARSE_DATA_SIZE: u64 = 16 << 10;
 pub struct CapturedWim<R> {
     wim: Wim,
     /// In the order of their part numbers.
-    parts: Vec<Part<R>>,
+    pub(super) parts: Vec<Part<R>>,
 }
 
 #[derive(Debug, Clone)]
-struct Part<R> {
-    source: R,
-    header: WimHeader,
-    lookup_table: LookupTable,
+pub(super) struct Part<R> {
+    pub(super) source: R,
+    pub(super) header: WimHeader,
+    pub(super) lookup_table: LookupTable,
     solid_resources: SolidResources,
     /// Shared by all parts.
     cache: ChunkCache,
@@ -246,13 +246,16 @@ impl<R: Read + Seek + Clone> Part<R> {
 
     /// The entry of data that lie in this part; a table may tell of other parts as well.
     fn find(&self, sha1: &Sha1Digest) -> Option<&LookupEntry> {
-        let is_here = |entry: &&LookupEntry| {
-            !self.header.is_split() || entry.part_number == self.header.part_number
-        };
-        self.lookup_table.find(sha1).filter(is_here)
+        self.lookup_table
+            .find(sha1)
+            .filter(|entry| self.holds(entry))
     }
 
-    fn open_header(&self, header: ResourceHeader) -> Result<ResourceReader<R>, Error> {
+    pub(super) fn holds(&self, entry: &LookupEntry) -> bool {
+        !self.header.is_split() || entry.part_number == self.header.part_number
+    }
+
+    pub(super) fn open_header(&self, header: ResourceHeader) -> Result<ResourceReader<R>, Error> {
         self.open_resource(Resource::of(&self.header, header))
     }
 
@@ -261,7 +264,7 @@ impl<R: Read + Seek + Clone> Part<R> {
         ResourceReader::with_cache(source, resource, self.header.part_number, cache)
     }
 
-    fn open_entry(&self, entry: &LookupEntry) -> Result<ResourceReader<R>, Error> {
+    pub(super) fn open_entry(&self, entry: &LookupEntry) -> Result<ResourceReader<R>, Error> {
         let Some(run) = entry.solid_run else {
             return self.open_header(entry.header);
         };
@@ -296,7 +299,7 @@ impl<R: Read + Seek + Clone> Part<R> {
 
 /// Reads data of at most `limit` bytes, whose resource lies at `place`. The memory grows with what is there, not with
 /// what it claims to be.
-fn read_to_end(
+pub(super) fn read_to_end(
     mut reader: ResourceReader<impl Read + Seek>,
     place: u64,
     limit: u64,
@@ -315,6 +318,6 @@ fn read_to_end(
     }
 }
 
-fn hexadecimal(sha1: &Sha1Digest) -> String {
+pub(super) fn hexadecimal(sha1: &Sha1Digest) -> String {
     sha1.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -19,6 +19,8 @@ mod directory_entry;
 mod header;
 mod image_format;
 #[cfg(feature = "captured-wim")]
+mod integrity;
+#[cfg(feature = "captured-wim")]
 mod lookup_table;
 #[cfg(feature = "captured-wim")]
 mod metadata;
@@ -26,6 +28,8 @@ mod metadata;
 mod resource;
 #[cfg(feature = "captured-wim")]
 mod solid;
+#[cfg(feature = "captured-wim")]
+mod verification;
 mod xml;
 
 use std::io::{self, Read, Seek, SeekFrom};
@@ -37,11 +41,15 @@ pub use directory_entry::{DirectoryEntry, FileAttributes, StreamEntry, StreamKin
 pub use header::{Compression, ResourceHeader, WimFlags, WimHeader};
 pub use image_format::ImageFormat;
 #[cfg(feature = "captured-wim")]
+pub use integrity::{DamagedChunk, Integrity, IntegrityTable, PartIntegrity, VerificationProgress};
+#[cfg(feature = "captured-wim")]
 pub use lookup_table::{LookupEntry, LookupTable, Sha1Digest};
 #[cfg(feature = "captured-wim")]
 pub use metadata::{Entries, ImageMetadata, Walk};
 #[cfg(feature = "captured-wim")]
 pub use resource::{Resource, ResourceReader};
+#[cfg(feature = "captured-wim")]
+pub use verification::DataVerification;
 pub use xml::{Architecture, ImageVersion, WimImage, WimXml};
 
 use self::header::XML_DATA_POSITION;
