@@ -14,7 +14,9 @@ mod wim_lzms;
 #[allow(dead_code, reason = "images of empty directories only")]
 mod wim_writer;
 
+use std::cell::Cell;
 use std::io::Cursor;
+use std::ops::ControlFlow::{Break, Continue};
 
 use dism_mount_status::wim::{
     CapturedWim, Compression, DamagedChunk, DataVerification, Integrity, IntegrityTable,
@@ -75,7 +77,7 @@ fn open(bytes: &[u8]) -> CapturedWim<Cursor<&[u8]>> {
 }
 
 fn verify(bytes: &[u8]) -> Result<Integrity, Error> {
-    let mut parts = open(bytes).verify(|_| ());
+    let mut parts = open(bytes).verify(|_| Continue(())).unwrap();
     assert_eq!(parts.len(), 1);
     parts.remove(0).integrity
 }
@@ -88,7 +90,7 @@ fn damaged_chunks(bytes: &[u8]) -> Vec<DamagedChunk> {
 }
 
 fn verify_data(bytes: &[u8]) -> DataVerification {
-    open(bytes).verify_data(|_| ()).remove(0)
+    open(bytes).verify_data(|_| Continue(())).unwrap().remove(0)
 }
 
 #[test]
@@ -193,7 +195,7 @@ fn each_part_of_a_split_wim_has_its_own_table() {
     second[HEADER_SIZE + 64] ^= 1;
     let mut wim = CapturedWim::open(Cursor::new(&first[..])).unwrap().0;
     wim.add_part(Cursor::new(&second)).unwrap();
-    let parts = wim.verify(|_| ());
+    let parts = wim.verify(|_| Continue(())).unwrap();
     let damaged = parts.iter().map(|part| match &part.integrity {
         Ok(Integrity::Verified { damaged, .. }) => {
             damaged.iter().map(|chunk| chunk.number).collect()
@@ -202,7 +204,7 @@ fn each_part_of_a_split_wim_has_its_own_table() {
     });
     assert_eq!(damaged.collect::<Vec<Vec<_>>>(), [vec![], vec![1]]);
     assert_eq!(parts[1].part_number, 2);
-    let data = wim.verify_data(|_| ());
+    let data = wim.verify_data(|_| Continue(())).unwrap();
     let found = data
         .iter()
         .map(|part| (part.part_number, part.count, part.damaged_count));
@@ -222,7 +224,10 @@ fn check_progress(states: &[VerificationProgress]) {
 fn progress_comes_to_its_end() {
     let mut bytes = with_table(wim(), 1000);
     let mut states = Vec::new();
-    open(&bytes).verify(|state| states.push(state));
+    open(&bytes).verify(|state| {
+        states.push(state);
+        Continue(())
+    });
     check_progress(&states);
     let covered = WimHeader::parse(&bytes).unwrap().integrity_table.offset - HEADER_SIZE as u64;
     assert_eq!(states[0].total, covered);
@@ -230,9 +235,30 @@ fn progress_comes_to_its_end() {
     for damage in [0, 0xFF] {
         bytes[HEADER_SIZE..HEADER_SIZE + 40].fill(damage);
         let mut states = Vec::new();
-        open(&bytes).verify_data(|state| states.push(state));
+        open(&bytes).verify_data(|state| {
+            states.push(state);
+            Continue(())
+        });
         check_progress(&states);
         assert!(states[0].total > 75_000);
+    }
+}
+
+#[test]
+fn who_is_told_of_the_progress_can_break_off() {
+    let bytes = with_table(wim(), 1000);
+    for steps in 1..5 {
+        let steps_left = Cell::new(steps);
+        let progress = |_| {
+            steps_left.set(steps_left.get() - 1);
+            match steps_left.get() {
+                0 => Break(()),
+                _ => Continue(()),
+            }
+        };
+        assert_eq!(open(&bytes).verify(progress), None);
+        steps_left.set(steps);
+        assert_eq!(open(&bytes).verify_data(progress), None);
     }
 }
 
@@ -309,8 +335,8 @@ proptest! {
         }
         for bytes in [&bytes[..cut.index(bytes.len())], &bytes] {
             if let Ok((wim, _)) = CapturedWim::open(Cursor::new(bytes)) {
-                wim.verify(|_| ());
-                wim.verify_data(|_| ());
+                wim.verify(|_| Continue(())).unwrap();
+                wim.verify_data(|_| Continue(())).unwrap();
             }
         }
     }

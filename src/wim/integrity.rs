@@ -2,7 +2,7 @@
 //! wimlib write. Microsoft's paper leaves its layout out; it is told after wimlib.
 
 use std::io::{self, Read, Seek, SeekFrom};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use nom::Parser;
 use nom::number::complete::le_u32;
@@ -135,20 +135,22 @@ impl IntegrityTable {
         })
     }
 
-    /// Hashes the chunks of a file, and tells `progress` the number of bytes each time some were hashed.
+    /// Hashes the chunks of a file, and tells `progress` the number of bytes each time some were hashed; `None` when it
+    /// breaks off.
     pub(super) fn verify(
         &self,
         source: &mut (impl Read + Seek),
-        mut progress: impl FnMut(u64),
-    ) -> Result<Integrity, Error> {
+        mut progress: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Option<Integrity>, Error> {
         let mut damaged = Vec::new();
         source.seek(SeekFrom::Start(self.covered.start))?;
         for (number, (range, &expected)) in (0..).zip(self.chunks()) {
-            let found = hash(
-                &mut source.by_ref().take(range.end - range.start),
-                &mut progress,
-            );
-            let (size, found) = found.map_err(|error| error.at(Position::Byte(range.start)))?;
+            let mut chunk = source.by_ref().take(range.end - range.start);
+            let found = hash(&mut chunk, &mut progress);
+            let found = found.map_err(|error| error.at(Position::Byte(range.start)))?;
+            let Some((size, found)) = found else {
+                return Ok(None);
+            };
             if size < range.end - range.start {
                 let expected = format!("a chunk up to {:#x}", range.end);
                 let end = Position::Byte(range.start + size);
@@ -163,11 +165,11 @@ impl IntegrityTable {
                 });
             }
         }
-        Ok(Integrity::Verified {
+        Ok(Some(Integrity::Verified {
             covered: self.covered.clone(),
             chunk_count: self.hashes.len() as u64,
             damaged,
-        })
+        }))
     }
 }
 
@@ -184,22 +186,24 @@ fn covered(header: &WimHeader) -> Result<Range<u64>, Error> {
     }
 }
 
-/// Reads to the end, and returns the number of bytes and their hash.
+/// Reads to the end, and returns the number of bytes and their hash; `None` when `progress` breaks off.
 pub(super) fn hash(
     reader: &mut impl Read,
-    mut progress: impl FnMut(u64),
-) -> Result<(u64, Sha1Digest), Error> {
+    mut progress: impl FnMut(u64) -> ControlFlow<()>,
+) -> Result<Option<(u64, Sha1Digest)>, Error> {
     const BUFFER_SIZE: usize = 1 << 16;
     let mut buffer = vec![0; BUFFER_SIZE];
     let mut hash = Sha1::new();
     let mut size = 0;
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok((size, hash.finalize().into())),
+            Ok(0) => return Ok(Some((size, hash.finalize().into()))),
             Ok(read) => {
                 hash.update(&buffer[..read]);
                 size += read as u64;
-                progress(read as u64);
+                if progress(read as u64).is_break() {
+                    return Ok(None);
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::io(&error)),

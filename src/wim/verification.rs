@@ -1,6 +1,7 @@
 //! Verifying a WIM as a whole: by its integrity table, or by the SHA-1 of all the data in it.
 
 use std::io::{Read, Seek};
+use std::ops::ControlFlow;
 
 use super::captured_wim::{CapturedWim, Part, hexadecimal, read_to_end};
 use super::integrity::{Integrity, IntegrityTable, PartIntegrity, VerificationProgress, hash};
@@ -22,63 +23,77 @@ pub struct DataVerification {
 }
 
 impl<R: Read + Seek + Clone> CapturedWim<R> {
-    /// Holds the bytes of every part that was added against its integrity table, in the order of the parts. `progress` is
-    /// told every time some bytes were hashed, and once before.
+    /// Holds the bytes of every part that was added against its integrity table, in the order of the parts.
+    ///
+    /// `progress` is told once before and every time some bytes were hashed; where it breaks off there is no result.
     ///
     /// The table covers neither the header nor the XML data. Where there is none, [`verify_data`](Self::verify_data)
     /// finds damage nevertheless.
-    pub fn verify(&self, mut progress: impl FnMut(VerificationProgress)) -> Vec<PartIntegrity> {
+    pub fn verify(
+        &self,
+        progress: impl FnMut(VerificationProgress) -> ControlFlow<()>,
+    ) -> Option<Vec<PartIntegrity>> {
         let tables: Vec<_> = self.parts.iter().map(Part::integrity_table).collect();
         let found = tables
             .iter()
             .filter_map(|table| table.as_ref().ok()?.as_ref());
-        let mut state = VerificationProgress {
-            verified: 0,
-            total: found
-                .map(IntegrityTable::covered_size)
-                .fold(0, u64::saturating_add),
-        };
-        progress(state);
-        let mut verified = |size| {
-            state.verified += size;
-            progress(state);
-        };
-        let mut verify =
-            |(part, table): (&Part<R>, Result<Option<IntegrityTable>, Error>)| PartIntegrity {
-                part_number: part.header.part_number,
-                integrity: match table {
-                    Ok(Some(table)) => table.verify(&mut part.source.clone(), &mut verified),
-                    Ok(None) => Ok(Integrity::NoTable),
-                    Err(error) => Err(error),
-                },
+        let mut progress = ProgressCount::start(found.map(IntegrityTable::covered_size), progress)?;
+        let verify = |(part, table): (&Part<R>, _)| {
+            let integrity = match table {
+                Ok(Some(table)) => part.verify(&table, &mut progress).transpose()?,
+                Ok(None) => Ok(Integrity::NoTable),
+                Err(error) => Err(error),
             };
-        self.parts.iter().zip(tables).map(&mut verify).collect()
+            Some(PartIntegrity {
+                part_number: part.header.part_number,
+                integrity,
+            })
+        };
+        self.parts.iter().zip(tables).map(verify).collect()
     }
 
     /// Decompresses all data of every part that was added and holds them against their SHA-1, in the order in which they
-    /// lie in the file. `progress` is told every time some bytes were hashed, and once before; where data cannot be read
-    /// they count as a whole.
+    /// lie in the file.
     ///
-    /// Data that overlap others in the file are not read, so that no byte is decompressed twice: they are damaged.
+    /// `progress` is told once before and every time some bytes were hashed, of data that cannot be read all at once;
+    /// where it breaks off there is no result.
+    ///
+    /// Data that overlap others in the file are not read, so that no byte is decompressed twice: they are damaged. A few
+    /// bytes can be chunks of many megabytes nevertheless: how long a hostile file takes, `total` tells beforehand.
     pub fn verify_data(
         &self,
-        mut progress: impl FnMut(VerificationProgress),
-    ) -> Vec<DataVerification> {
+        progress: impl FnMut(VerificationProgress) -> ControlFlow<()>,
+    ) -> Option<Vec<DataVerification>> {
         let entries: Vec<_> = self.parts.iter().map(Part::hashed_entries).collect();
         let sizes = entries.iter().flatten().map(LookupEntry::data_size);
-        let mut state = VerificationProgress {
+        let mut progress = ProgressCount::start(sizes, progress)?;
+        let parts = self.parts.iter().zip(&entries);
+        parts
+            .map(|(part, entries)| part.verify_data(entries, &mut progress))
+            .collect()
+    }
+}
+
+/// Counts bytes for one who is told of them.
+struct ProgressCount<F> {
+    state: VerificationProgress,
+    progress: F,
+}
+
+impl<F: FnMut(VerificationProgress) -> ControlFlow<()>> ProgressCount<F> {
+    /// Tells of the start; `None` where that is the end already.
+    fn start(sizes: impl Iterator<Item = u64>, mut progress: F) -> Option<Self> {
+        let state = VerificationProgress {
             verified: 0,
             total: sizes.fold(0, u64::saturating_add),
         };
-        progress(state);
-        let mut verified = |size| {
-            state.verified = state.verified.saturating_add(size);
-            progress(state);
-        };
-        let parts = self.parts.iter().zip(entries);
-        parts
-            .map(|(part, entries)| part.verify_data(&entries, &mut verified))
-            .collect()
+        let is_wanted = progress(state).is_continue();
+        is_wanted.then_some(ProgressCount { state, progress })
+    }
+
+    fn add(&mut self, size: u64) -> ControlFlow<()> {
+        self.state.verified = self.state.verified.saturating_add(size);
+        (self.progress)(self.state)
     }
 }
 
@@ -93,7 +108,24 @@ impl<R: Read + Seek + Clone> Part<R> {
         IntegrityTable::parse(&bytes, resource.offset, &self.header).map(Some)
     }
 
-    /// The entries of data that lie in this part, in the order of their places; those of solid resources last.
+    /// Hashes the chunks of the file; `None` where the progress broke off. What is not hashed for an error counts as done.
+    fn verify<F: FnMut(VerificationProgress) -> ControlFlow<()>>(
+        &self,
+        table: &IntegrityTable,
+        progress: &mut ProgressCount<F>,
+    ) -> Result<Option<Integrity>, Error> {
+        let mut left = table.covered_size();
+        let integrity = table.verify(&mut self.source.clone(), |size| {
+            left -= size;
+            progress.add(size)
+        });
+        if integrity.is_err() && progress.add(left).is_break() {
+            return Ok(None);
+        }
+        integrity
+    }
+
+    /// The entries of data that lie in this part, in the order of their places; those in solid resources last.
     fn hashed_entries(&self) -> Vec<LookupEntry> {
         let table = &self.lookup_table;
         let all = table.metadata().iter().chain(table.data());
@@ -107,71 +139,79 @@ impl<R: Read + Seek + Clone> Part<R> {
         entries
     }
 
-    fn verify_data(
+    /// `None` where the progress broke off.
+    fn verify_data<F: FnMut(VerificationProgress) -> ControlFlow<()>>(
         &self,
         entries: &[LookupEntry],
-        mut verified: impl FnMut(u64),
-    ) -> DataVerification {
+        progress: &mut ProgressCount<F>,
+    ) -> Option<DataVerification> {
         let mut result = DataVerification {
             part_number: self.header.part_number,
             count: entries.len() as u64,
             damaged_count: 0,
             warnings: Warnings::default(),
         };
-        // Where the data before end, in the file or in a run of solid resources.
-        let mut before = (None, 0);
+        // Where the data that were read last end, in the file or in a run of solid resources.
+        let (mut last_run, mut end) = (None, 0);
         for entry in entries {
             let (run, start) = (entry.solid_run, entry.header.offset);
-            let overlaps = entry.header.size > 0 && before.0 == run && start < before.1;
-            let checked = match overlaps {
-                true => Err(overlap(entry, before.1)),
-                false => self.check(entry, &mut verified),
+            if run != last_run {
+                (last_run, end) = (run, 0);
+            }
+            let mut left = entry.data_size();
+            let checked = match entry.header.size > 0 && start < end {
+                true => Err(overlap(entry, end)),
+                false => self
+                    .check(entry, |size| {
+                        left = left.saturating_sub(size);
+                        progress.add(size)
+                    })
+                    .transpose()?,
             };
-            before = (run, start.saturating_add(entry.header.size));
+            if left > 0 && progress.add(left).is_break() {
+                return None;
+            }
+            end = end.max(start.saturating_add(entry.header.size));
             if let Err(error) = checked {
                 result.damaged_count += 1;
-                let warning = Warning::new(WarningCode::ResourceDamaged, error.without_position());
+                let code = WarningCode::ResourceDamaged;
+                let warning = Warning::new(code, error.without_position());
                 result.warnings.push(match error.position() {
                     Some(position) => warning.at(position),
                     None => warning,
                 });
             }
         }
-        result
+        Some(result)
     }
 
-    /// Reads data to the end, unless they cannot be read, and tells of all of them.
-    fn check(&self, entry: &LookupEntry, mut verified: impl FnMut(u64)) -> Result<(), Error> {
-        let mut left = entry.data_size();
-        let mut place = entry.header.offset;
-        let found = self.open_entry(entry).and_then(|mut reader| {
-            place = reader.resource().header.offset;
-            hash(&mut reader, |size| {
-                left = left.saturating_sub(size);
-                verified(size);
-            })
-        });
-        if left > 0 {
-            verified(left);
-        }
-        let (_, found) = found.map_err(|error| error.at(Position::Byte(place)))?;
-        match found == entry.sha1 {
-            true => Ok(()),
-            false => Err(Error::malformed(
+    /// Reads data to the end, and holds them against their SHA-1; `None` where the progress broke off.
+    fn check(
+        &self,
+        entry: &LookupEntry,
+        progress: impl FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Option<()>, Error> {
+        let mut reader = self.open_entry(entry)?;
+        let place = Position::Byte(reader.resource().header.offset);
+        match hash(&mut reader, progress).map_err(|error| error.at(place))? {
+            None => Ok(None),
+            Some((_, found)) if found == entry.sha1 => Ok(Some(())),
+            Some((_, found)) => Err(Error::malformed(
                 format!("data with the SHA-1 {}", hexadecimal(&entry.sha1)),
                 hexadecimal(&found),
             )
-            .at(Position::Byte(place))),
+            .at(place)),
         }
     }
 }
 
 fn overlap(entry: &LookupEntry, end: u64) -> Error {
-    let expected = format!("data behind those that end at {end:#x}");
-    let error = Error::malformed(expected, format!("some at {:#x}", entry.header.offset));
-    // In a solid resource the offset is none in the file.
+    let start = entry.header.offset;
+    let expected = format!("data that start at {end:#x} or behind, where others end");
+    let error = Error::malformed(expected, format!("some at {start:#x}"));
+    // In solid resources the offset is none in the file.
     match entry.solid_run {
-        None => error.at(Position::Byte(entry.header.offset)),
+        None => error.at(Position::Byte(start)),
         Some(_) => error,
     }
 }
