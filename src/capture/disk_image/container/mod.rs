@@ -3,6 +3,7 @@
 //! All are read by readers of our own: those that are published take sources that are `Send`, tell no places in their
 //! errors, follow the paths that an image names, or cannot be held to a bound of memory.
 
+mod decompression;
 mod ewf;
 mod format;
 mod image_file;
@@ -27,6 +28,8 @@ use self::image_file::ImageFile;
 pub(super) use self::neighbours::is_block_device;
 use self::neighbours::{Opening, open_host_file};
 use self::pieces::{Assembled, Pieces};
+use super::file_system::FileSystem;
+use super::partition_table::{PartitionScheme, PartitionTable};
 use crate::capture::read_at::ReadAt;
 use crate::error::{Error, Warnings};
 
@@ -66,6 +69,25 @@ impl Disk {
         let opening = Opening::new(neighbours);
         let disk = open_any(ImageFile::new(bytes, None), name, &opening, &mut warnings)?;
         Ok((disk, warnings))
+    }
+
+    /// Whether bytes are those of a disk image, by content: a container of a format that is known, a disk with a partition
+    /// table, or a volume of a file system that is known by more than two bytes. Of a split disk they are those of the
+    /// first part.
+    ///
+    /// A few short reads tell it; bytes that cannot be read are none.
+    pub fn is_disk_image(bytes: &dyn ReadAt) -> bool {
+        let format = ContainerFormat::identify(bytes);
+        if format != ContainerFormat::Raw {
+            return true;
+        }
+        let is_divided = PartitionTable::read(bytes, None)
+            .is_ok_and(|(table, _)| table.scheme != PartitionScheme::None);
+        is_divided
+            || FileSystem::identify(bytes).is_ok_and(|file_system| {
+                use FileSystem::{Empty, Ext2, Ext3, Ext4, Unknown};
+                !matches!(file_system, Empty | Unknown | Ext2 | Ext3 | Ext4)
+            })
     }
 
     /// What the disk was packed in.
