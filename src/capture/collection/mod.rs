@@ -34,7 +34,7 @@ use super::directory::host_name;
 use super::drive_name::DriveName;
 use super::drives::Drives;
 use super::machine::CapturedMachine;
-use super::read_at::Seekable;
+use super::read_at::{ReadAt, Seekable};
 use super::volume::ReadSeek;
 use crate::error::{Error, Warnings};
 use crate::evidence::Liveness;
@@ -129,7 +129,15 @@ impl Collection {
     /// # Errors
     /// When it cannot be read, is no archive, or holds nothing that could be judged.
     pub fn open(path: &Path) -> Result<Collection, Error> {
-        let (archive, warnings) = Archive::open(Rc::new(Seekable::open(path)?))?;
+        Collection::of_archive(Rc::new(Seekable::open(path)?))
+    }
+
+    /// Takes the bytes of an archive, wherever they come from.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn of_archive(source: Rc<dyn ReadAt>) -> Result<Collection, Error> {
+        let (archive, warnings) = Archive::open(source)?;
         Collection::among(Members::Archive(archive), warnings)
     }
 
