@@ -161,7 +161,13 @@ fn an_image_is_judged_as_the_tree_that_it_was_captured_from() {
 
 #[test]
 fn images_that_wimlib_captured_from_ntfs_are_judged_as_their_trees() {
-    for file in ["lzx.wim", "lzms.wim", "solid.esd", "split.swm", "split2.swm"] {
+    for file in [
+        "lzx.wim",
+        "lzms.wim",
+        "solid.esd",
+        "split.swm",
+        "split2.swm",
+    ] {
         let captures = captures(&fixture(&format!("captured-wim/{file}")));
         let (data, windows) = captures.split_last().unwrap();
         assert_eq!(windows.len(), 11);

@@ -148,7 +148,7 @@ fn tables_of_numbers_are_read_from_their_differences() {
         let data: Vec<u8> = (0..8000_usize)
             .map(|i| match i % span {
                 0 => (i / span * 3) as u8,
-                1 => (i / span * 3 >> 8) as u8,
+                1 => ((i / span * 3) >> 8) as u8,
                 place => (place * 7) as u8,
             })
             .collect();

@@ -129,7 +129,7 @@ impl Vhdx<'_> {
                 }
             }
             if matches!(state, FULLY_PRESENT | PARTIALLY_PRESENT) {
-                entry |= (file.len() / MIB << 20) as u64;
+                entry |= ((file.len() / MIB) << 20) as u64;
                 file.extend(data);
             }
             put_entry(file, block + block / ratio, entry);
@@ -143,7 +143,7 @@ impl Vhdx<'_> {
         let at = BAT_AT + 8 * index;
         let mut entry = u64::from_le_bytes(file[at..at + 8].try_into().unwrap());
         if entry == 0 {
-            entry = (file.len() / MIB << 20) as u64 | 6;
+            entry = ((file.len() / MIB) << 20) as u64 | 6;
             put_entry(file, index, entry);
             file.resize(file.len() + MIB, 0);
         }
