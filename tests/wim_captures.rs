@@ -264,3 +264,47 @@ proptest! {
         let _ = inspect(&file, &options());
     }
 }
+
+/// The errors of a verification after the byte at this place was changed.
+fn verified(file: &str, changed: Option<usize>) -> Vec<String> {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("a.wim");
+    let mut bytes = fs::read(fixture(file)).unwrap();
+    if let Some(place) = changed {
+        bytes[place] ^= 1;
+    }
+    fs::write(&path, bytes).unwrap();
+    let mut options = options();
+    options.verify = true;
+    let captures = inspect(&path, &options).unwrap().captures;
+    let parts = captures.iter().filter(|capture| {
+        let part = capture.part.as_deref();
+        part.is_some_and(|part| part.starts_with("integrity"))
+    });
+    parts
+        .filter_map(|capture| Some(capture.error.as_ref()?.message.clone()))
+        .collect()
+}
+
+#[test]
+fn a_file_is_verified_by_its_integrity_table_or_by_the_hashes_of_its_data() {
+    for file in [
+        "wim/xpress-integrity.wim",
+        "captured-wim/lzx.wim",
+        "captured-wim/solid.esd",
+    ] {
+        assert_eq!(verified(file, None), [] as [String; 0], "{file}");
+    }
+    // Behind the header lie data.
+    let [by_table] = &verified("wim/xpress-integrity.wim", Some(300))[..] else {
+        panic!("no error")
+    };
+    assert!(
+        by_table.contains("SHA-1 of the integrity table"),
+        "{by_table}"
+    );
+    let [by_data] = &verified("captured-wim/lzx.wim", Some(300))[..] else {
+        panic!("no error")
+    };
+    assert!(by_data.contains("data with their SHA-1"), "{by_data}");
+}

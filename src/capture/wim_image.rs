@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{Cursor, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -15,13 +16,14 @@ use super::volume::{
     CapturedFile, Child, FileKind, MAX_MOUNT_DATA_LENGTH, MOUNT_DATA, ReadSeek, Volume,
     is_short_name, trim_end,
 };
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position, Warning, WarningCode, Warnings};
 use crate::file_time::FileTime;
 use crate::mount_point::{ReparseData, ReparsePoint, ReparseTag};
 use crate::observation::Observation;
 use crate::wide_string::WideString;
 use crate::wim::{
-    CapturedWim, DirectoryEntry, FileAttributes, ImageMetadata, StreamEntry, WimHeader,
+    CapturedWim, DirectoryEntry, FileAttributes, ImageMetadata, Integrity, StreamEntry,
+    VerificationProgress, WimHeader,
 };
 
 /// A WIM file of this host whose images are looked into.
@@ -96,6 +98,62 @@ impl WimCapture {
     /// tell.
     pub fn take_warnings(&mut self) -> Warnings {
         std::mem::take(&mut self.warnings)
+    }
+
+    /// Reads the whole file, and all other parts of a split WIM that were found, and holds them against their integrity
+    /// tables; where one has none, all data against their SHA-1. `progress` is told how many bytes of how many were.
+    ///
+    /// Gives what is damaged: the integrity of which part, and how.
+    pub fn verify(&self, progress: Option<fn(u64, u64)>) -> Vec<(String, Error)> {
+        let tell = |state: VerificationProgress| {
+            if let Some(progress) = progress {
+                progress(state.verified, state.total);
+            }
+            ControlFlow::Continue(())
+        };
+        let name = |part: u16| match self.wim.wim().header.is_split() {
+            true => format!("integrity of part {part}"),
+            false => "integrity".to_owned(),
+        };
+        let mut damage = Vec::new();
+        let mut without_table = Vec::new();
+        for part in self.wim.verify(tell).unwrap_or_default() {
+            match part.integrity {
+                Ok(Integrity::NoTable) => without_table.push(part.part_number),
+                Ok(Integrity::Verified {
+                    damaged,
+                    chunk_count,
+                    ..
+                }) => {
+                    if let Some(first) = damaged.first() {
+                        let count = damaged.len();
+                        let found = format!("{count} of {chunk_count} chunks without it");
+                        let expected = "chunks with the SHA-1 of the integrity table";
+                        let error = Error::malformed(expected, found);
+                        let first = Position::Byte(first.range.start);
+                        damage.push((name(part.part_number), error.at(first)));
+                    }
+                }
+                Err(error) => damage.push((name(part.part_number), error)),
+            }
+        }
+        if without_table.is_empty() {
+            return damage;
+        }
+        for part in self.wim.verify_data(tell).unwrap_or_default() {
+            if without_table.contains(&part.part_number) && part.damaged_count > 0 {
+                let first = part.warnings.as_slice().first().map(Warning::message);
+                let found = format!(
+                    "{} of {} without it, the first: {}",
+                    part.damaged_count,
+                    part.count,
+                    first.unwrap_or_default()
+                );
+                let error = Error::malformed("data with their SHA-1", found);
+                damage.push((name(part.part_number), error));
+            }
+        }
+        damage
     }
 
     /// The volume of an image by its index, counted from 1, with the Windows on it, if there is one. An image is a whole

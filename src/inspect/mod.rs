@@ -47,6 +47,13 @@ pub struct InspectOptions {
     /// Of a WIM file only the image of this index, counted from 1.
     #[cfg(feature = "captured-wim")]
     pub image: Option<usize>,
+    /// Whether to read the whole WIM file, and to hold it against its integrity table, or where it has none, all its data
+    /// against their SHA-1. Damage becomes a capture with an error.
+    #[cfg(feature = "captured-wim")]
+    pub verify: bool,
+    /// Told now and then, while a WIM file is verified, how many bytes of how many were.
+    #[cfg(feature = "captured-wim")]
+    pub verify_progress: Option<fn(u64, u64)>,
     /// Whether to search all drives for mount directories that no registration names.
     pub find_orphans: bool,
     /// Told now and then, during that search, how many files and directories were seen.
@@ -255,6 +262,12 @@ impl Inspection<'_> {
         }
         if let Some(first) = captures.first_mut() {
             first.add_warnings(wim.take_warnings());
+        }
+        if self.options.verify {
+            let damage = wim.verify(self.options.verify_progress).into_iter();
+            captures.extend(damage.map(|(part, error)| {
+                Capture::unreadable_part(self.name, EvidenceKind::CapturedWim, Some(part), &error)
+            }));
         }
         Ok(captures)
     }

@@ -121,6 +121,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "INDEX", help_heading = "Evidence")]
     image: Option<usize>,
 
+    /// Read a WIM file whole, and hold it against its integrity table, or else all its data against their SHA-1; damage is
+    /// an error
+    #[arg(long, help_heading = "Evidence")]
+    verify: bool,
+
     /// Also search the captured files for mount directories that no registration names
     #[arg(long, help_heading = "Evidence")]
     find_orphans: bool,
@@ -322,6 +327,8 @@ impl Arguments {
         options.drives.clone_from(&self.drives);
         options.scope = self.scope.map(Scope::from);
         options.image = self.image;
+        options.verify = self.verify;
+        options.verify_progress = (shows_search && !self.quiet).then_some(progress::verified);
         options.find_orphans = self.find_orphans;
         options.progress = (shows_search && !self.quiet).then_some(progress::searched);
         options

@@ -29,6 +29,14 @@ pub(crate) fn searched(seen: u64) {
     bar.set_position(seen);
 }
 
+/// Shows how many bytes of a WIM file were verified.
+pub(crate) fn verified(bytes: u64, total: u64) {
+    let style = "{bar:24} verified {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
+    let bar = BAR.get_or_init(|| styled(ProgressBar::new(total), style));
+    bar.set_length(total);
+    bar.set_position(bytes);
+}
+
 /// Another capture was inspected; `errors` could not be read so far.
 pub(crate) fn inspected(errors: u64) {
     if let Some(bar) = BAR.get() {
