@@ -1,12 +1,14 @@
 //! Prints every file of every image of a WIM as JSON: `wim_tree WIM [PART...]`, one line per file, whose data are read
-//! and hashed, then one line with the warnings of the image.
+//! and hashed, then one line with the warnings of the image. Before them a line tells what a verification of the whole WIM
+//! found, by its integrity table and by the SHA-1 of all data.
 
 use std::env;
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use dism_mount_status::wim::{CapturedWim, DirectoryEntry, ImageMetadata, StreamEntry};
+use dism_mount_status::wim::{CapturedWim, DirectoryEntry, ImageMetadata, Integrity, StreamEntry};
 use dism_mount_status::{Error, PathComponent, Warnings};
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
@@ -34,6 +36,7 @@ fn main() -> io::Result<()> {
         "{}",
         json!({ "missing_parts": missing_parts, "warnings": warnings.as_slice() })
     )?;
+    writeln!(out, "{}", verification_facts(&wim))?;
     for index in 1..=wim.image_count() {
         match wim.image(index) {
             Ok((image, warnings)) => print_image(&mut out, &wim, index, &image, warnings)?,
@@ -45,6 +48,27 @@ fn main() -> io::Result<()> {
         }
     }
     out.flush()
+}
+
+/// By the numbers of the parts: the damaged chunks, and how many data there are and how many are damaged.
+fn verification_facts(wim: &CapturedWim<Source>) -> Value {
+    let integrity = wim.verify(|_| ControlFlow::Continue(()));
+    let data = wim.verify_data(|_| ControlFlow::Continue(()));
+    let integrity = integrity.into_iter().flatten().map(|part| {
+        let facts = match part.integrity {
+            Ok(Integrity::NoTable) => Value::Null,
+            Ok(Integrity::Verified { damaged, .. }) => {
+                json!(damaged.iter().map(|chunk| chunk.number).collect::<Vec<_>>())
+            }
+            Err(error) => json!({ "error": error.to_string() }),
+        };
+        (part.part_number.to_string(), facts)
+    });
+    let data = data.into_iter().flatten().map(|part| {
+        let facts = json!({ "count": part.count, "damaged_count": part.damaged_count });
+        (part.part_number.to_string(), facts)
+    });
+    json!({ "damaged_chunks": integrity.collect::<Value>(), "data": data.collect::<Value>() })
 }
 
 fn print_image(

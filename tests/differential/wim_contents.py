@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Compares what we find inside WIM files with what wimlib-imagex finds.
 
-Usage: [MATERIAL=DIR] python3 tests/differential/wim_contents.py
+Usage: [MATERIAL=DIR] python3 tests/differential/wim_contents.py [WIM...]
 
-Makes WIMs with wimlib-imagex (Debian package wimtools) in XPRESS and LZX with several chunk sizes, uncompressed,
-pipable, split and as deltas, and takes all of $MATERIAL/wim, where MATERIAL is set. Where mkntfs and ntfscp (Debian
-package ntfs-3g) are there, named streams and short names come from an NTFS volume. Paths, attributes, times, short
-names, hard links and the hashes of all streams of `examples/wim_tree.rs` must equal `wimlib-imagex dir --detailed`;
-every stream, a reparse point's too, must be read with that hash. Files extracted by wimlib must have the same hash.
+Makes WIMs with wimlib-imagex (Debian package wimtools) in XPRESS, LZX and LZMS with several chunk sizes, solid, uncompressed,
+pipable, split and as deltas, and takes all of $MATERIAL/wim, where MATERIAL is set; instead of these it takes WIMs that are
+named. Where mkntfs and ntfscp (Debian package ntfs-3g) are there, named streams and short names come from an NTFS volume;
+root with /dev/fuse also makes what fixtures/captured-wim/make.sh makes. Paths, attributes, times, short names, hard links and
+the hashes of all streams of `examples/wim_tree.rs` must equal `wimlib-imagex dir --detailed`; every stream, a reparse point's
+too, must be read with that hash. Files extracted by wimlib must have the same hash, and where 7z (Debian package 7zip or
+p7zip-full) is there and reads the kind, those that it extracts. A verification must find what `wimlib-imagex verify` finds.
 Without wimlib-imagex the comparison is left out, which is a failure where CI=true.
 """
 import calendar
@@ -23,8 +25,11 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+FIXTURES = REPOSITORY / "fixtures" / "captured-wim"
+LEFT_OUT = 77
 NO_DATA = "0" * 40
-CHUNK_SIZES = {"XPRESS": [12, 13, 14, 15, 16], "LZX": [15, 16, 17, 18, 19, 20, 21]}
+CHUNK_SIZES = {"XPRESS": [12, 13, 14, 15, 16], "LZX": [15, 16, 17, 18, 19, 20, 21], "LZMS": [15, 17, 20, 26]}
+SOLID_CHUNK_SIZES = {"XPRESS": [15], "LZX": [15, 20], "LZMS": [15, 20, 23, 26]}
 # What wimlib refuses or reads wrongly because it is damaged, with what we owe.
 DAMAGED = {
     "wimlib_cyclic.wim": "entries of a directory's own",
@@ -102,6 +107,14 @@ def make_wims(folder):
             capture(f"{compression}-{order}.wim", f"--compress={compression}", f"--chunk-size={1 << order}")
         capture(f"{compression}-pipable.wim", f"--compress={compression}", "--pipable")
         capture(f"{compression}-best.wim", f"--compress={compression}:100")
+    for compression, orders in SOLID_CHUNK_SIZES.items():
+        for order in orders:
+            options = ["--solid", f"--solid-compress={compression}", f"--solid-chunk-size={1 << order}"]
+            capture(f"solid-{compression}-{order}.esd", *options)
+    # A second run of solid resources.
+    (tree / "later.txt").write_text("later\n" * 5000)
+    make("append", tree, folder / "solid-LZMS-20.esd", "Second", "--no-acls", "--solid")
+    (tree / "later.txt").unlink()
     if volume := make_volume(folder):
         capture("ntfs.wim", "--compress=LZX", source=volume)
     two = capture("two.wim", "--compress=LZX", "--check")
@@ -110,6 +123,13 @@ def make_wims(folder):
     make("split", two, folder / "split.swm", "1")
     wims.append(sorted(folder.glob("split*.swm"), key=lambda path: (len(path.name), path.name)))
     capture("delta.wim", f"--delta-from={two}")
+    if os.geteuid() == 0 and os.path.exists("/dev/fuse") and shutil.which("ntfs-3g") and shutil.which("setfattr"):
+        captured = folder / "captured"
+        done = subprocess.run(["bash", FIXTURES / "make.sh", captured], capture_output=True)
+        if done.returncode != 0:
+            sys.exit(f"make.sh: {done.stderr.decode(errors='replace')}")
+        wims += [[path] for path in sorted(captured.iterdir()) if path.suffix != ".swm"]
+        wims.append(sorted(captured.glob("*.swm"), key=lambda path: (len(path.name), path.name)))
     return wims
 
 
@@ -170,17 +190,66 @@ def lines_by_us(paths):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def extracted_hashes(paths, image, folder):
-    target = folder / "extracted"
-    references = [f"--ref={path}" for path in paths[1:]]
-    done = wimlib("apply", paths[0], image, target, "--no-acls", *references)
+def hashes_below(target):
     hashes = {
         f"/{file.relative_to(target)}": hashlib.sha1(file.read_bytes()).hexdigest()
         for file in target.rglob("*")
         if file.is_file() and not file.is_symlink()
     }
     shutil.rmtree(target, ignore_errors=True)
+    return hashes
+
+
+def extracted_by_7z(path, folder):
+    """By image and path, of a WIM of one part; nothing where 7z does not read it."""
+    if not shutil.which("7z"):
+        return {}
+    target = folder / "extracted"
+    done = subprocess.run(["7z", "x", "-y", f"-o{target}", path], capture_output=True)
+    hashes = hashes_below(target)
     return hashes if done.returncode == 0 else {}
+
+
+def extracted_hashes(paths, image, folder):
+    target = folder / "extracted"
+    references = [f"--ref={path}" for path in paths[1:]]
+    done = wimlib("apply", paths[0], image, target, "--no-acls", *references)
+    hashes = hashes_below(target)
+    return hashes if done.returncode == 0 else {}
+
+
+def compare_verification(name, paths, lines):
+    """wimlib verifies the integrity table and all data, too."""
+    verification = next(line for line in lines if "damaged_chunks" in line)
+    chunks = verification["damaged_chunks"]
+    damaged = [number for number, found in chunks.items() if found]
+    damaged += [number for number, data in verification["data"].items() if data["damaged_count"]]
+    refused = wimlib("verify", paths[0], *(f"--ref={path}" for path in paths[1:])).returncode != 0
+    if name not in DAMAGED and name != "delta.wim" and bool(damaged) != refused:
+        yield f"{name}: damaged parts {damaged}: {verification}, wimlib {'refused it' if refused else 'found no damage'}"
+    if name in ("two.wim",) and None in chunks.values():
+        yield f"{name}: no integrity table was found"
+
+
+def unnamed_hashes(fact):
+    return [s["data"] and s["data"].get("sha1") for s in fact["streams"] if stream_name(s) == "Unnamed data stream"]
+
+
+def compare_with_7z(paths, files, folder, counts):
+    if len(paths) > 1 or paths[0].name == "delta.wim":
+        return
+    for path, sha1 in extracted_by_7z(paths[0], folder).items():
+        image = 1
+        if len(files) > 1:
+            _, image, path = path.split("/", 2)
+            image, path = int(image) if image.isdecimal() else 0, "/" + path
+        ours = files.get(image, {}).get(path)
+        # Links are files of 7z's here, their data are those of the link.
+        if ours is None or ours["reparse_tag"] is not None:
+            continue
+        counts["extracted by 7z"] += 1
+        if unnamed_hashes(ours) and sha1 not in unnamed_hashes(ours):
+            yield f"{paths[0].name}: {image}:{path}: 7z extracted {sha1}, we read {unnamed_hashes(ours)}"
 
 
 def compare(paths, folder, counts):
@@ -226,9 +295,11 @@ def compare(paths, folder, counts):
             if path not in ours:
                 continue
             counts["extracted"] += 1
-            unnamed = [s["data"]["sha1"] for s in ours[path]["streams"] if stream_name(s) == "Unnamed data stream"]
-            if sha1 not in unnamed:
+            if sha1 not in (unnamed := unnamed_hashes(ours[path])):
                 yield f"{name}: {image}:{path}: extracted {sha1}, we read {unnamed}"
+    if name not in CORRUPT and name not in DAMAGED:
+        yield from compare_with_7z(paths, files, folder, counts)
+    yield from compare_verification(name, paths, lines)
 
 
 def main():
@@ -237,11 +308,12 @@ def main():
         if os.environ.get("CI") == "true":
             sys.exit(message)
         print(message)
-        return
-    counts = {"images": 0, "files": 0, "streams": 0, "extracted": 0}
+        sys.exit(LEFT_OUT)
+    counts = {"images": 0, "files": 0, "streams": 0, "extracted": 0, "extracted by 7z": 0}
     with tempfile.TemporaryDirectory() as folder:
-        wims = make_wims(Path(folder))
-        if material := os.environ.get("MATERIAL"):
+        named = [[Path(path)] for path in sys.argv[1:]]
+        wims = named or make_wims(Path(folder))
+        if not named and (material := os.environ.get("MATERIAL")):
             wims += [[path] for path in sorted(Path(material, "wim").glob("*.wim"))]
         found = [difference for paths in wims for difference in compare(paths, Path(folder), counts)]
     print(*found, sep="\n", end="\n" if found else "")
