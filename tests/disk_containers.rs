@@ -1,6 +1,8 @@
 //! Disks come out of their containers as they were packed in.
 #![cfg(feature = "disk-image")]
 
+#[path = "support/disk_image_files.rs"]
+mod disk_image_files;
 #[path = "support/disk_writer.rs"]
 mod disk_writer;
 #[path = "support/vhd_writer.rs"]
@@ -8,83 +10,17 @@ mod vhd_writer;
 #[path = "support/vhdx_writer.rs"]
 mod vhdx_writer;
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::rc::Rc;
-
-use dism_mount_status::capture::disk_image::{ContainerFormat, Disk, ReadAt};
-use dism_mount_status::{Error, WarningCode, Warnings};
+use dism_mount_status::capture::disk_image::{ContainerFormat, ReadAt};
+use dism_mount_status::{Error, WarningCode};
 use proptest::prelude::*;
 
+use disk_image_files::{codes, contents, disks, open, open_sound, try_all};
 use uuid::Uuid;
 use vhd_writer::{DIFFERENCING, DYNAMIC, FIXED, Vhd};
 use vhdx_writer::{
     Change, FULLY_PRESENT, LOG_AT, LOG_GUID, LOG_SIZE, NOT_PRESENT, PARTIALLY_PRESENT, Vhdx, ZERO,
     log_entry, put_log_entry,
 };
-
-/// The files of an image, the first of which is opened.
-fn open(files: &[(&str, Vec<u8>)]) -> Result<(Disk, Warnings), Error> {
-    let neighbours: BTreeMap<OsString, Rc<dyn ReadAt>> = files
-        .iter()
-        .map(|(name, bytes)| ((*name).into(), Rc::new(bytes.clone()) as Rc<dyn ReadAt>))
-        .collect();
-    let first = neighbours[&OsString::from(files[0].0)].clone();
-    Disk::open_among(first, files[0].0.as_ref(), Rc::new(neighbours))
-}
-
-/// Opens an image that is sound.
-fn open_sound(files: &[(&str, Vec<u8>)]) -> Disk {
-    let (disk, warnings) = open(files).unwrap();
-    assert_eq!(warnings, Warnings::default());
-    disk
-}
-
-/// All of a disk, by reads of an odd size.
-fn contents(disk: &Disk) -> Vec<u8> {
-    let mut bytes = vec![0xA5; disk.size() as usize];
-    let mut offset = 0;
-    for part in bytes.chunks_mut(7_777) {
-        disk.read_exact_at(offset, part).unwrap();
-        offset += part.len() as u64;
-    }
-    assert!(disk.read_exact_at(disk.size(), &mut [0]).is_err());
-    assert!(disk.read_exact_at(u64::MAX, &mut [0]).is_err());
-    bytes
-}
-
-/// Reads everything of an image that may be damaged; what is wrong becomes an error or a warning.
-fn try_all(files: &[(&str, Vec<u8>)]) {
-    let Ok((disk, _)) = open(files) else { return };
-    let mut buffer = [0; 4096];
-    let size = disk.size();
-    for offset in (0..size.min(1 << 20))
-        .step_by(4096)
-        .chain([size / 2, size.saturating_sub(4096)])
-    {
-        let length = (size - offset).min(4096) as usize;
-        let _ = disk.read_exact_at(offset, &mut buffer[..length]);
-    }
-}
-
-fn codes(warnings: &Warnings) -> Vec<WarningCode> {
-    warnings.as_slice().iter().map(|one| one.code()).collect()
-}
-
-/// A disk of sectors, some of which are zeros.
-fn disks(sectors: usize) -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(prop_oneof![2 => Just(0), 1 => any::<u8>()], 1..sectors).prop_map(
-        |sectors| {
-            let bytes = (0..512).map(|index: usize| index.to_le_bytes()[0]);
-            let sector = |byte: u8| {
-                bytes
-                    .clone()
-                    .map(move |index| if byte == 0 { 0 } else { index ^ byte })
-            };
-            sectors.into_iter().flat_map(sector).collect()
-        },
-    )
-}
 
 fn is_written(disk: &[u8], sector: usize) -> bool {
     disk[sector * 512..][..512].iter().any(|byte| *byte != 0)
