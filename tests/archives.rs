@@ -119,11 +119,11 @@ fn members_of_a_zip_archive_are_read_from_any_place() {
 
 #[test]
 fn a_member_is_unpacked_only_as_far_as_it_is_read() {
-    // What follows the first 200,000 bytes is damaged.
+    // The second half is missing.
     let long = noise(1_000_000);
     let mut packed = deflate(&long);
     let half = packed.len() / 2;
-    packed[half..].fill(0xFF);
+    packed.truncate(half);
     let archive = opened(zip(&[ZipMember::stored("a", &long).packed(8, packed)]));
     let member = archive.open_member(0).unwrap();
     let mut bytes = vec![0; 200_000];
@@ -131,7 +131,6 @@ fn a_member_is_unpacked_only_as_far_as_it_is_read() {
     assert_eq!(bytes, long[..200_000]);
     let error = Error::from(member.read_exact_at(800_000, &mut bytes).unwrap_err());
     assert_eq!(error.evidence(), Some("a"));
-    assert!(error.expected().unwrap().contains("deflate"), "{error}");
     // It stays damaged, and its start stays readable.
     assert!(member.read_exact_at(800_000, &mut bytes).is_err());
     member.read_exact_at(0, &mut bytes).unwrap();

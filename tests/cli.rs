@@ -35,7 +35,8 @@ fn the_exit_code_tells_the_worst_state_from_the_one_asked_for_on() {
 #[test]
 fn one_bad_piece_of_evidence_does_not_hide_the_others() {
     let folder = evidence();
-    for bad in ["missing.reg", "text.txt", "."] {
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    for bad in ["missing.reg", "text.txt", "empty"] {
         let arguments = [
             "--format=json",
             "--fail-on=never",

@@ -1,6 +1,6 @@
 //! Takes clusters, grains and chunks out of their compression. What comes out is bounded by what may come out.
 
-use flate2::{Decompress, FlushDecompress};
+use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 /// What a piece of a disk is compressed with.
@@ -33,11 +33,15 @@ impl Compression {
 }
 
 fn inflate(bytes: &[u8], most: usize, has_header: bool) -> Result<Vec<u8>, String> {
-    let mut out = vec![0; most];
+    // The checksum is held against the data only where there is room behind them.
+    let mut out = vec![0; most.saturating_add(usize::from(has_header))];
     let mut inflater = Decompress::new(has_header);
-    inflater
+    let status = inflater
         .decompress(bytes, &mut out, FlushDecompress::Finish)
         .map_err(|error| format!("none of deflate: {error}"))?;
+    if has_header && status != Status::StreamEnd {
+        return Err(format!("no end of deflate within {most} bytes"));
+    }
     // Where less came out, the stream ended, or its bytes did: the caller knows how much it needs.
     let length = usize::try_from(inflater.total_out()).map_or(most, |length| length.min(most));
     out.truncate(length);
