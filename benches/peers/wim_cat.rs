@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let entry = entry.ok_or("there is no such file")?;
     let mut streams = entry.streams.iter();
     let stream = streams
-        .find(|stream| stream.kind == StreamKind::Data && stream.name == "")
+        .find(|stream| stream.kind == StreamKind::Data && stream.name.is_empty())
         .ok_or("the file has no data")?;
     let mut reader = wim.open_stream(stream)?.ok_or("the data are not here")?;
     let mut out = io::stdout().lock();
