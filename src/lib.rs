@@ -3,7 +3,8 @@
 //!
 //! # Getting started
 //!
-//! 1. [`inspect`] takes a path to evidence (a registry export, a hive, a captured tree) and [`InspectOptions`], and gives a [`Report`].
+//! 1. [`inspect`] takes a path to evidence (a registry export, a hive, a captured tree, a WIM
+//!    file, a disk image, a triage collection) and [`InspectOptions`], and gives a [`Report`].
 //!    [`inspect_stream`] takes standard input or anything else that is read once.
 //! 2. A report has [`Capture`]s, and these have [`MountedImage`]s: the status of each, the statuses that the evidence leaves possible, the
 //!    [`Finding`]s that explain them, each with the [`Basis`] it rests on, and the [`NextStep`].
@@ -30,7 +31,8 @@
 //!
 //! # Features
 //!
-//! None is on by default. `captured-wim` looks into WIM files: the tree of each image, its data, streams and reparse points. `cli` builds the
+//! None is on by default. `captured-wim` looks into WIM files: the tree of each image, its data, streams and reparse points. `disk-image` opens disk
+//! images: container, partitions, NTFS. `collection` reads triage collections: archives and collectors' folders. `cli` builds the
 //! command line with all of them, and has no other effect on the library but JSON Schema for its reports.
 
 mod binary;

@@ -60,7 +60,7 @@ fn extent(disk: &[u8], base: &[u8], is_stream: bool, descriptor: &str) -> Vec<u8
 fn long_disk() -> Vec<u8> {
     let mut disk = vec![0; 50 * GRAIN + 512];
     for (index, byte) in disk.iter_mut().enumerate() {
-        if index / GRAIN % 3 != 0 && !(16..32).contains(&(index / GRAIN)) {
+        if !(index / GRAIN).is_multiple_of(3) && !(16..32).contains(&(index / GRAIN)) {
             *byte = (index / 7 % 251) as u8;
         }
     }

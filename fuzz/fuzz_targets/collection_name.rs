@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use dism_mount_status::capture::collection::{Spelling, drive_of_folder};
 use dism_mount_status::capture::DriveName;
+use dism_mount_status::capture::collection::{Spelling, drive_of_folder};
 use libfuzzer_sys::fuzz_target;
 
 /// Spells a name as Velociraptor does.

@@ -75,7 +75,10 @@ impl Spelling {
     pub fn decode(self, name: &[u8]) -> WideString {
         match self {
             Spelling::Plain => WideString::from_wtf8(name),
-            Spelling::Velociraptor => WideString::from_wtf8(&percent_decoded(without_guard(name))),
+            Spelling::Velociraptor => {
+                let decoded = percent_decoded(name);
+                WideString::from_wtf8(without_guard(&decoded))
+            }
         }
     }
 }
@@ -179,6 +182,7 @@ mod tests {
             ("%2Ehidden", ".hidden"),
             ("thumbs.db_", "thumbs.db"),
             ("thumbs.db__", "thumbs.db_"),
+            ("%2Edb_", ".db"),
             ("a__", "a_"),
             ("a_", "a_"),
             ("%E6%98%A0", "\u{6620}"),
