@@ -240,9 +240,10 @@ def compare_with_7z(paths, files, folder, counts):
         return
     for path, sha1 in extracted_by_7z(paths[0], folder).items():
         image = 1
+        # Each of several images is a folder; beside them lie the XML data.
         if len(files) > 1:
-            _, image, path = path.split("/", 2)
-            image, path = int(image) if image.isdecimal() else 0, "/" + path
+            _, image, *path = path.split("/", 2)
+            image, path = int(image) if image.isdecimal() else 0, "/" + "".join(path)
         ours = files.get(image, {}).get(path)
         # Links are files of 7z's here, their data are those of the link.
         if ours is None or ours["reparse_tag"] is not None:
