@@ -1,0 +1,16 @@
+//! A VHD of any bytes, which may be its own parent: what can be read of it is read, without a panic.
+
+#![no_main]
+
+mod disk_image;
+
+use std::rc::Rc;
+
+use disk_image::{OneFile, read};
+use dism_mount_status::capture::disk_image::ReadAt;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let bytes: Rc<dyn ReadAt> = Rc::new(bytes.to_vec());
+    read(bytes.clone(), "a.vhd", Rc::new(OneFile(bytes)));
+});
