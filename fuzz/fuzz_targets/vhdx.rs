@@ -48,7 +48,7 @@ fuzz_target!(|bytes: &[u8]| {
         part.resize(size, 0);
         match &part[..4] {
             b"head" | b"regi" => seal(&mut part),
-            b"loge" => {
+            b"loge" if part.len() == 8192 => {
                 let told = u32::from_le_bytes([part[8], part[9], part[10], part[11]]);
                 // A data sector that belongs to the entry.
                 let sequence = [&part[20..24], &part[16..20]].concat();
