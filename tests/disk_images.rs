@@ -1,22 +1,22 @@
 //! Disk images in all containers and partition schemes: judged as the trees that lie on them.
 #![cfg(feature = "disk-image")]
 
+#[path = "support/disk_image_fixtures.rs"]
+mod disk_image_fixtures;
 #[path = "support/hive_writer.rs"]
 mod hive_writer;
 
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::fs;
+use std::path::Path;
 
+use disk_image_fixtures::{DISK_IMAGES, disk_image};
 use dism_mount_status::{
     Capture, DismMountStatus, EvidenceKind, FindingCode, InspectOptions, Liveness, Warning,
     WarningCode, WideString, inspect,
 };
 use hive_writer::{HiveWriter, Key, REG_BINARY};
-use lzma_rust2::XzReader;
-use tempfile::TempDir;
 use uuid::Uuid;
 
-const FIXTURES: &str = "fixtures/disk-images";
 /// Of the MBR in fixtures/disk-images/make.sh.
 const SIGNATURE: u32 = 0x4D4F_554E;
 const MIB: u64 = 1 << 20;
@@ -60,7 +60,7 @@ fn the_hives_on_the_disks_are_those_that_this_writes() {
         ("SYSTEM.gpt", system([gpt_partition(3), gpt_partition(2)])),
     ];
     for (name, hive) in hives {
-        let file = Path::new(FIXTURES).join(name);
+        let file = Path::new(DISK_IMAGES).join(name);
         if std::env::var_os("UPDATE_FIXTURES").is_some() {
             fs::write(&file, &hive).unwrap();
         }
@@ -69,27 +69,6 @@ fn the_hives_on_the_disks_are_those_that_this_writes() {
             "{name}: UPDATE_FIXTURES=1 writes it anew"
         );
     }
-}
-
-/// The image of a kind, out of its compression, and the folder that it lies in.
-fn image(kind: &str) -> (TempDir, PathBuf) {
-    let folder = TempDir::new().unwrap();
-    let mut files = Vec::new();
-    for entry in fs::read_dir(Path::new(FIXTURES).join(kind)).unwrap() {
-        let compressed = entry.unwrap().path();
-        let file = folder.path().join(compressed.file_stem().unwrap());
-        let mut decompressed = XzReader::new(fs::File::open(&compressed).unwrap(), false);
-        io::copy(&mut decompressed, &mut fs::File::create(&file).unwrap()).unwrap();
-        files.push(file);
-    }
-    files.sort();
-    let first = files.iter().find(|file| {
-        let name = file.file_name().unwrap().to_str().unwrap();
-        matches!(name, "volume.img" | "disk.img" | "disk.001" | "disk.E01")
-            || name.starts_with("disk.")
-    });
-    let first = first.unwrap().clone();
-    (folder, first)
 }
 
 fn options() -> InspectOptions {
@@ -139,7 +118,7 @@ fn one_volume_is_judged_as_the_tree_on_it_whatever_its_sectors_and_clusters() {
         "volume-65536",
         "volume-2097152",
     ] {
-        let (_folder, image) = image(kind);
+        let (_folder, image) = disk_image(kind);
         let captures = inspect(&image, &options()).unwrap().captures;
         let [capture] = &captures[..] else {
             panic!("{kind}: {captures:?}")
@@ -175,7 +154,7 @@ fn a_disk_is_judged_the_same_in_every_container_and_partition_scheme() {
         "vmdk-split",
         "ewf",
     ] {
-        let (_folder, image) = image(kind);
+        let (_folder, image) = disk_image(kind);
         let captures =
             inspect(&image, &options()).unwrap_or_else(|error| panic!("{kind}: {error}"));
         let captures = captures.captures;

@@ -1,0 +1,80 @@
+//! Every fixture, evidence or not, is done with in little memory and little time: the system ends what takes more.
+#![cfg(all(feature = "cli", target_os = "linux"))]
+
+#[path = "support/disk_image_fixtures.rs"]
+mod disk_image_fixtures;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use assert_cmd::cargo::cargo_bin;
+use disk_image_fixtures::{DISK_IMAGES, disk_image};
+use walkdir::WalkDir;
+
+/// The most address space, in KiB, program and stacks included.
+const MEMORY: u32 = 64 << 10;
+/// The most seconds of a processor, without optimisation.
+const SECONDS: u32 = 5;
+
+/// Looks at something within the bounds, and returns the exit code: none where it was ended.
+fn exit_code(evidence: &Path, memory: u32) -> Option<i32> {
+    let limited = format!(r#"ulimit -v {memory}; ulimit -t {SECONDS}; exec "$@""#);
+    let output = Command::new("sh")
+        .args(["-c", &limited, "sh"])
+        .arg(cargo_bin!("dism-mount-status"))
+        .args(["--find-orphans", "--verify", "--fail-on=never", "--jobs=1"])
+        .arg(evidence)
+        .output();
+    output.unwrap().status.code()
+}
+
+/// Files, and the captured trees, each as one.
+fn fixtures() -> Vec<PathBuf> {
+    let is_other =
+        |path: &Path| path.starts_with("fixtures/captures") || path.starts_with(DISK_IMAGES);
+    let files = WalkDir::new("fixtures")
+        .into_iter()
+        .map(|entry| entry.unwrap());
+    let files = files.filter(|entry| entry.file_type().is_file() && !is_other(entry.path()));
+    let trees = WalkDir::new("fixtures/captures").max_depth(2).into_iter();
+    let trees = trees
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_name() == "tree");
+    files.chain(trees).map(|entry| entry.into_path()).collect()
+}
+
+#[test]
+fn every_fixture_is_done_with_in_little_memory_and_time() {
+    let fixtures = fixtures();
+    assert!(fixtures.len() > 150, "{} fixtures", fixtures.len());
+    let look_at = |evidence: &Path, name: &Path| {
+        let code = exit_code(evidence, MEMORY);
+        // 2 is for what is no evidence, or is broken.
+        assert!(
+            matches!(code, Some(0 | 2)),
+            "{name:?}: {code:?} with {MEMORY} KiB and {SECONDS} s"
+        );
+    };
+    for fixture in &fixtures {
+        look_at(fixture, fixture);
+    }
+    let kinds = WalkDir::new(DISK_IMAGES)
+        .min_depth(1)
+        .max_depth(1)
+        .into_iter();
+    for kind in kinds
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_type().is_dir())
+    {
+        let (_folder, image) = disk_image(kind.file_name().to_str().unwrap());
+        look_at(&image, kind.path());
+    }
+}
+
+#[test]
+fn the_bound_of_memory_is_one() {
+    assert_ne!(
+        exit_code("fixtures/registry/one-mounted.reg".as_ref(), 4 << 10),
+        Some(0)
+    );
+}
