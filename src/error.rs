@@ -62,6 +62,7 @@ struct Inner {
     evidence: Option<String>,
     position: Option<Position>,
     kind: Kind,
+    remedy: Option<Cow<'static, str>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,11 +72,8 @@ enum Kind {
         expected: Cow<'static, str>,
         found: Cow<'static, str>,
     },
-    #[error("{what} is not supported: {remedy}")]
-    Unsupported {
-        what: Cow<'static, str>,
-        remedy: Cow<'static, str>,
-    },
+    #[error("{what} is not supported")]
+    Unsupported { what: Cow<'static, str> },
     #[error("cannot read: {message}")]
     Io {
         kind: io::ErrorKind,
@@ -89,6 +87,7 @@ impl Error {
             evidence: None,
             position: None,
             kind,
+            remedy: None,
         }))
     }
 
@@ -108,10 +107,7 @@ impl Error {
         what: impl Into<Cow<'static, str>>,
         remedy: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Error::new(Kind::Unsupported {
-            what: what.into(),
-            remedy: remedy.into(),
-        })
+        Error::new(Kind::Unsupported { what: what.into() }).or_remedy(remedy)
     }
 
     /// The operating system could not deliver the bytes, or a reader below that had an error of ours.
@@ -157,6 +153,40 @@ impl Error {
         self
     }
 
+    /// Says what to do about it, unless that is said already.
+    #[must_use]
+    pub(crate) fn or_remedy(mut self, remedy: impl Into<Cow<'static, str>>) -> Self {
+        self.0.remedy.get_or_insert_with(|| remedy.into());
+        self
+    }
+
+    /// Says what to do about evidence that cannot be read, where nothing better is known.
+    #[must_use]
+    pub(crate) fn or_usual_remedy(self) -> Self {
+        use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound, PermissionDenied};
+        let remedy = match &self.0.kind {
+            Kind::Io { kind, .. } => match kind {
+                NotFound | NotADirectory | InvalidFilename => "check the path",
+                PermissionDenied => {
+                    "run this as a user who may read it, or take a copy that you may read"
+                }
+                _ => "copy it to another disk first, and read the copy",
+            },
+            Kind::Malformed { .. } => "if its origin is whole, copy it from there again",
+            Kind::Unsupported { .. } => return self,
+        };
+        self.or_remedy(remedy)
+    }
+
+    /// Tells what the evidence could have been as well.
+    #[must_use]
+    pub(crate) fn expecting(mut self, evidence: impl Into<Cow<'static, str>>) -> Self {
+        if let Kind::Malformed { expected, .. } = &mut self.0.kind {
+            *expected = evidence.into();
+        }
+        self
+    }
+
     /// The piece of evidence that could not be read, as it was named by the caller.
     pub fn evidence(&self) -> Option<&str> {
         self.0.evidence.as_deref()
@@ -167,9 +197,14 @@ impl Error {
         self.0.position
     }
 
-    /// What is wrong, without evidence and place.
+    /// What is wrong and what to do about it, without evidence and place.
     pub(crate) fn without_position(&self) -> String {
-        self.0.kind.to_string()
+        Text(&self.0).to_string()
+    }
+
+    /// What to do about it, in words for whoever handed over the evidence; `None` where nothing is known to help.
+    pub fn remedy(&self) -> Option<&str> {
+        self.0.remedy.as_deref()
     }
 
     /// What the format demands at that place.
@@ -184,7 +219,7 @@ impl Error {
     pub fn found(&self) -> Option<&str> {
         match &self.0.kind {
             Kind::Malformed { found, .. } => Some(found),
-            Kind::Unsupported { what, .. } => Some(what),
+            Kind::Unsupported { what } => Some(what),
             Kind::Io { .. } => None,
         }
     }
@@ -211,7 +246,21 @@ impl fmt::Display for Error {
         if let Some(position) = self.0.position {
             write!(f, "{position}: ")?;
         }
-        self.0.kind.fmt(f)
+        Text(&self.0).fmt(f)
+    }
+}
+
+/// What is wrong and what to do about it.
+struct Text<'a>(&'a Inner);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.kind.fmt(f)?;
+        match (&self.0.remedy, &self.0.kind) {
+            (Some(remedy), Kind::Unsupported { .. }) => write!(f, ": {remedy}"),
+            (Some(remedy), _) => write!(f, "; {remedy}"),
+            (None, _) => Ok(()),
+        }
     }
 }
 

@@ -223,8 +223,14 @@ impl Report {
 impl Capture {
     /// A capture that could not be read.
     pub fn unreadable(evidence: impl Into<String>, error: &crate::Error) -> Self {
+        let evidence = evidence.into();
+        let error = error.clone().or_usual_remedy();
+        let message = match error.evidence() {
+            Some(_) => error.to_string(),
+            None => format!("{evidence}: {error}"),
+        };
         Capture {
-            evidence: evidence.into(),
+            evidence,
             kind: None,
             captured: Liveness::Unknown,
             last_shutdown: None,
@@ -234,9 +240,7 @@ impl Capture {
             orphaned_mounts: Vec::new(),
             recovery: None,
             warnings: Vec::new(),
-            error: Some(CaptureError {
-                message: error.to_string(),
-            }),
+            error: Some(CaptureError { message }),
         }
     }
 
@@ -252,6 +256,7 @@ impl Capture {
         part: Option<String>,
         error: &crate::Error,
     ) -> Self {
+        let error = error.clone().or_usual_remedy();
         let message = match &part {
             Some(part) => format!("{evidence}, {part}: {error}"),
             None => format!("{evidence}: {error}"),
@@ -260,7 +265,7 @@ impl Capture {
             kind: Some(kind),
             part,
             error: Some(CaptureError { message }),
-            ..Capture::unreadable(evidence, error)
+            ..Capture::unreadable(evidence, &error)
         }
     }
 

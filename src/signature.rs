@@ -1,7 +1,7 @@
 //! What a file is, told from its first bytes.
 
 /// Signatures of things that are handed over by mistake, or belong to another reader.
-const SIGNATURES: [(&[u8], &str); 17] = [
+const SIGNATURES: [(&[u8], &str); 20] = [
     (b"regf", "a registry hive"),
     (b"HvLE", "a registry transaction log without its hive"),
     (
@@ -23,6 +23,9 @@ const SIGNATURES: [(&[u8], &str); 17] = [
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1F\x8B", "a gzip archive"),
     (b"\xFD7zXZ\0", "an xz archive"),
+    (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
+    (b"Rar!\x1A\x07", "a RAR archive"),
+    (b"ElfFile\0", "an event log"),
     (b"MZ", "a Windows program"),
     (b"\x7FELF", "a Linux program"),
 ];
@@ -57,6 +60,17 @@ pub(crate) fn describe(start: &[u8]) -> Option<&'static str> {
         return Some("a Windows 3.1 registration file, which holds only HKEY_CLASSES_ROOT");
     }
     None
+}
+
+/// What a file is instead of one that begins with a certain line, by its first bytes and that line (WTF-8).
+pub(crate) fn instead(start: &[u8], line: &[u8]) -> String {
+    match describe(start) {
+        Some(name) => name.to_owned(),
+        None if line.iter().any(|&byte| byte < b' ' && byte != b'\t') => {
+            "data that are no text".to_owned()
+        }
+        None => excerpt(line),
+    }
 }
 
 /// A short piece of text (WTF-8) for a message, without control characters.

@@ -93,6 +93,9 @@ impl RegistryEvidence {
         let options = inspection.options;
         let registrations = self.registry.registrations;
         let mut warnings = self.registry.warnings;
+        if !options.logs.is_empty() {
+            warn_of_other_files(self.recovery.as_ref(), &mut warnings);
+        }
         let liveness = options.captured.unwrap_or(self.liveness);
         let rivals = Rivals::among(&registrations);
         if let Some(drives) = drives {
@@ -170,7 +173,7 @@ impl SystemEvidence {
         // Only a disk image needs to be told which volume is which drive.
         let with_devices = !options.drives.is_empty();
         match (&options.system, found) {
-            (Some(given), _) => Self::read(HiveFiles::on_host(given, &[])?, with_devices),
+            (Some(given), _) => Self::read_given(given, with_devices),
             (None, Some(found)) => Ok(HiveFiles::on_host(found, &[])
                 .and_then(|files| Self::read(files, with_devices))
                 .unwrap_or_else(Self::not_used)),
@@ -188,12 +191,21 @@ impl SystemEvidence {
         with_devices: bool,
     ) -> Result<Self, Error> {
         let found = match &options.system {
-            Some(given) => return Self::read(HiveFiles::on_host(given, &[])?, with_devices),
+            Some(given) => return Self::read_given(given, with_devices),
             None => found,
         };
         Ok(match found {
             Some(found) => Self::read(found, with_devices).unwrap_or_else(Self::not_used),
             None => Self::not_captured(),
+        })
+    }
+
+    fn read_given(given: &Path, with_devices: bool) -> Result<Self, Error> {
+        let files = HiveFiles::on_host(given, &[]);
+        let read = files.and_then(|files| Self::read(files, with_devices));
+        read.map_err(|error| match error.io_error_kind() {
+            None => error.or_remedy("name the machine's SYSTEM hive, or leave it out"),
+            Some(_) => error,
         })
     }
 
@@ -232,6 +244,17 @@ impl SystemEvidence {
         let warning = Warning::new(WarningCode::SystemHiveNotUsed, error.to_string());
         system.warnings.push(warning);
         system
+    }
+}
+
+/// Warns of what the caller names as logs of a hive that needs none, and that are none. Those beside a hive may be empty.
+fn warn_of_other_files(recovery: Option<&Recovery>, warnings: &mut Warnings) {
+    let logs = recovery.filter(|recovery| !recovery.dirty);
+    let logs = logs.into_iter().flat_map(|recovery| &recovery.logs);
+    for log in logs.filter(|log| log.format.is_none()) {
+        let text = "is no transaction log, or a damaged one: nothing of it is used";
+        let warning = Warning::new(WarningCode::LogEntryLeftOut, text);
+        warnings.push(warning.in_evidence(&log.name));
     }
 }
 

@@ -19,13 +19,56 @@ use crate::capture::collection::{Collected, Collection};
 #[cfg(feature = "disk-image")]
 use crate::capture::disk_image::DiskCapture;
 use crate::capture::{CapturedMachine, DriveName, Drives, HiveFiles, ReadSeek, Scope};
-use crate::error::Error;
+use crate::error::{Error, Position};
 use crate::evidence::Liveness;
 use crate::observation::Observation;
 use crate::registry::hive::Hive;
 use crate::registry::mounted_devices::{MountedDevices, PartitionIdentity};
 use crate::registry::{CodePage, RegistryExport, system_root};
 use crate::report::{Capture, EvidenceKind, Report};
+
+/// What to do where a file is no evidence.
+const EXPORT: &str = r"make an export on the machine with `reg export HKLM\SOFTWARE\Microsoft\WIMMount wimmount.reg`";
+/// What to do where a stream is no evidence.
+const PIPED: &str = "an export or a hive can be piped; of any other evidence, name the file";
+/// What to do where a directory is no evidence.
+const ROOT: &str =
+    "name the root of the volume or of the collection, or each file in it that is evidence";
+/// What to do where an archive is no evidence, or cannot be read.
+#[cfg(feature = "collection")]
+const REPACKED: &str = "copy it again if it was cut off, or unpack it and name what comes out";
+
+/// Says what a file could have been, and what to do where it is nothing of that: that shows in its first lines.
+fn no_evidence(error: Error) -> Error {
+    if error.position().and_then(Position::line).is_none() {
+        return error;
+    }
+    let mut kinds = vec![
+        "a registry export (first line `Windows Registry Editor Version 5.00` or `REGEDIT4`)",
+        "a hive",
+    ];
+    #[cfg(feature = "captured-wim")]
+    kinds.push("a WIM file");
+    #[cfg(feature = "disk-image")]
+    kinds.push("a disk image");
+    #[cfg(feature = "collection")]
+    kinds.push("an archive (zip, tar)");
+    let last = kinds.pop().unwrap_or_default();
+    let remedy = match error.found() {
+        Some(found) if found.ends_with("archive") => "unpack it, and name what comes out",
+        _ => EXPORT,
+    };
+    let kinds = format!("{} or {last}", kinds.join(", "));
+    error.expecting(kinds).or_remedy(remedy)
+}
+
+/// Says what to do where a stream is no evidence: that shows in its first lines.
+fn piped(error: Error) -> Error {
+    match error.position().and_then(Position::line) {
+        Some(_) => error.or_remedy(PIPED),
+        None => error,
+    }
+}
 
 /// What the caller knows about the evidence, and wants to know.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +118,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &InspectOptions) -> Result<Repor
     let captures = inspection.path(path);
     captures
         .map(Report::new)
-        .map_err(|error| error.in_evidence(&*name))
+        .map_err(|error| error.in_evidence(&*name).or_usual_remedy())
 }
 
 /// Inspects evidence that comes as a stream, such as standard input; `name` is what the report calls it.
@@ -93,7 +136,7 @@ pub fn inspect_stream(
     let capture = inspection.stream(source);
     capture
         .map(|capture| Report::new(vec![capture]))
-        .map_err(|error| error.in_evidence(name))
+        .map_err(|error| piped(error).in_evidence(name).or_usual_remedy())
 }
 
 /// One piece of evidence, by its name, and what is to be done with it.
@@ -105,17 +148,19 @@ struct Inspection<'a> {
 impl Inspection<'_> {
     /// Finds out what lies at a path of this host.
     fn path(&self, path: &Path) -> Result<Vec<Capture>, Error> {
-        let mut file = File::open(path)?;
-        let metadata = file.metadata()?;
+        // Not every system opens a directory as a file.
+        let metadata = path.metadata()?;
         if metadata.is_dir() {
             return self.directory(path);
         }
+        let mut file = File::open(path)?;
         #[cfg(feature = "disk-image")]
         if DiskCapture::is_block_device(&metadata) {
             return self.disk(path);
         }
         if !metadata.is_file() {
-            return self.stream(file).map(|capture| vec![capture]);
+            let capture = self.stream(file).map_err(piped);
+            return capture.map(|capture| vec![capture]);
         }
         let start = read_start(&mut file)?;
         #[cfg(feature = "captured-wim")]
@@ -127,14 +172,16 @@ impl Inspection<'_> {
         }
         #[cfg(feature = "collection")]
         if Collection::is_collection(&start) {
-            return Ok(self.collection(&Collection::open(path)?));
+            let collection = Collection::open(path).map_err(|error| error.or_remedy(REPACKED))?;
+            return Ok(self.collection(&collection));
         }
         #[cfg(feature = "disk-image")]
         if DiskCapture::is_disk_image(file.try_clone()?)? {
             return self.disk(path);
         }
         file.rewind()?;
-        self.stream(file).map(|capture| vec![capture])
+        let capture = self.stream(file).map_err(no_evidence);
+        capture.map(|capture| vec![capture])
     }
 
     fn hive_file(&self, path: &Path) -> Result<Capture, Error> {
@@ -187,8 +234,12 @@ impl Inspection<'_> {
         {
             return Ok(self.collection(&collection));
         }
+        let machine = machine.map_err(|error| match error.io_error_kind() {
+            None => error.or_remedy(ROOT),
+            Some(_) => error,
+        })?;
         let (capture, _) =
-            self.machine(EvidenceKind::Directory, Liveness::Stopped, None, machine?)?;
+            self.machine(EvidenceKind::Directory, Liveness::Stopped, None, machine)?;
         Ok(vec![capture])
     }
 
@@ -258,6 +309,9 @@ impl Inspection<'_> {
                     1 => "an image without it".to_owned(),
                     count => format!("{count} images without it"),
                 },
+            )
+            .or_remedy(
+                "Windows was not captured into it: name the WIM file into which it was, or search this one for mount directories",
             ));
         }
         if let Some(first) = captures.first_mut() {
@@ -296,7 +350,8 @@ impl Inspection<'_> {
                 return Err(Error::malformed(
                     "a volume with Windows\\System32\\config\\SOFTWARE",
                     disk.volume_names(),
-                ));
+                )
+                .or_remedy("name the disk that Windows is on, and this one as a drive of it"));
             }
         }
         Ok(captures)
@@ -379,7 +434,12 @@ impl Inspection<'_> {
         for (name, place) in &self.options.drives {
             #[cfg(feature = "disk-image")]
             if !place.is_dir() {
-                drives.add_disk_image(name.clone(), place, devices)?;
+                drives
+                    .add_disk_image(name.clone(), place, devices)
+                    .map_err(|error| match error.io_error_kind() {
+                        None => error.or_remedy("name a folder, or a disk image with that drive"),
+                        Some(_) => error,
+                    })?;
                 continue;
             }
             drives.add(name.clone(), place)?;

@@ -85,8 +85,7 @@ impl<R: Read> RegQuery<R> {
         let start = query.lines.start().to_vec();
         while query.lines.next_line(&mut query.line)? && query.line.text.trim_ascii().is_empty() {}
         if !is_key_line(&query.line.text) {
-            let found = signature::describe(&start)
-                .map_or_else(|| excerpt(query.line.text.trim_ascii()), str::to_owned);
+            let found = signature::instead(&start, query.line.text.trim_ascii());
             return Err(
                 Error::malformed("a key line that begins with `HKEY_`", found)
                     .at(query.line.position()),

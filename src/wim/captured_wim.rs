@@ -122,7 +122,9 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
             .and_then(|number| self.metadata().nth(number));
         let Some((part, entry)) = metadata else {
             let expected = format!("an image index of 1 to {}", self.image_count());
-            return Err(Error::malformed(expected, index.to_string()));
+            return Err(
+                Error::malformed(expected, index.to_string()).or_remedy("ask for one of these")
+            );
         };
         let mut warnings = Warnings::default();
         let bytes = part.read_whole(entry, MAX_METADATA_SIZE, &mut warnings)?;

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{ColorChoice, CommandFactory, Parser, ValueEnum, ValueHint};
 use dism_mount_status::capture::{DriveName, Scope};
 use dism_mount_status::registry::CodePage;
-use dism_mount_status::{InspectOptions, Liveness};
+use dism_mount_status::{EvidenceKind, InspectOptions, Liveness};
 
 use crate::progress;
 
@@ -118,7 +118,7 @@ pub(crate) struct Arguments {
     scope: Option<WholeOrPart>,
 
     /// Of a WIM file only this image, counted from 1 [default: all of them]
-    #[arg(long, value_name = "INDEX", help_heading = "Evidence")]
+    #[arg(long, value_name = "INDEX", value_parser = index, help_heading = "Evidence")]
     image: Option<usize>,
 
     /// Read a WIM file whole, and hold it against its integrity table, or else all its data against their SHA-1; damage is
@@ -155,7 +155,7 @@ pub(crate) struct Arguments {
     pub(crate) output: Option<PathBuf>,
 
     /// How many captures are worked on side by side [default: one for each processor]
-    #[arg(long, value_name = "N", help_heading = "Output")]
+    #[arg(long, value_name = "N", value_parser = jobs, help_heading = "Output")]
     jobs: Option<NonZero<usize>>,
 
     /// Say nothing on standard error but errors
@@ -281,12 +281,14 @@ impl Arguments {
         let lists = [&self.from, &self.from0, &self.recursive];
         let is_one = self.evidence.len() == 1 && lists.iter().all(|list| list.is_empty());
         if !self.logs.is_empty() && !is_one {
-            return Some("--log names the logs of one hive: give one EVIDENCE with it".to_owned());
+            let text =
+                "--log names the logs of one hive: name that hive, and no other evidence with it";
+            return Some(text.to_owned());
         }
         let read_once = self.evidence.iter().chain(&self.from).chain(&self.from0);
         let from_standard_input = read_once.filter(|path| is_standard_input(path));
         if from_standard_input.count() > 1 {
-            return Some("standard input (-) can be read only once".to_owned());
+            return Some("standard input (-) can be read only once: name it once".to_owned());
         }
         let output = self.output.as_ref()?.canonicalize().ok()?;
         let lists = self.from.iter().chain(&self.from0);
@@ -297,9 +299,27 @@ impl Arguments {
                 .is_ok_and(|path| path == output && path.is_file())
         })?;
         Some(format!(
-            "--output would overwrite the evidence {}",
+            "--output would overwrite the evidence {}: name another file",
             overwritten.display()
         ))
+    }
+
+    /// Options that say nothing about evidence of this kind.
+    pub(crate) fn unused_for(&self, kind: EvidenceKind) -> Vec<String> {
+        let is_wim = kind == EvidenceKind::CapturedWim;
+        let options = [
+            ("--image", "WIM files", self.image.is_some() && !is_wim),
+            ("--verify", "WIM files", self.verify && !is_wim),
+            (
+                "--log",
+                "hives",
+                !self.logs.is_empty() && kind == EvidenceKind::RegistryExport,
+            ),
+        ];
+        let unused = options.into_iter().filter(|(_, _, is_unused)| *is_unused);
+        let unused =
+            unused.map(|(option, kinds, _)| format!("{option} is for {kinds} and was not used"));
+        unused.collect()
     }
 
     /// Whether there are colours, for whoever asks the terminal about that.
@@ -360,7 +380,21 @@ fn drive(text: &str) -> Result<(DriveName, PathBuf), String> {
         let name = text[..at].parse().ok()?;
         Some((name, PathBuf::from(&text[at + 1..])))
     });
-    parted.ok_or_else(|| r"expected C=DIR or \\server\share=DIR".to_owned())
+    parted.ok_or_else(|| {
+        r"expected a drive letter or a share, `=` and the place where it lies here, such as C=DIR or \\server\share=DIR".to_owned()
+    })
+}
+
+/// Reads the index of an image.
+fn index(text: &str) -> Result<usize, String> {
+    text.parse()
+        .map_err(|_| "expected a number, 1 for the first image".to_owned())
+}
+
+/// Reads a number of jobs.
+fn jobs(text: &str) -> Result<NonZero<usize>, String> {
+    text.parse()
+        .map_err(|_| "expected a number of at least 1".to_owned())
 }
 
 /// Whether evidence stands for standard input.

@@ -52,7 +52,8 @@ impl EvidenceList {
             let lines: Box<dyn BufRead + Send> = match is_standard_input(list) {
                 true => Box::new(BufReader::new(io::stdin())),
                 false => Box::new(BufReader::new(File::open(list).map_err(|error| {
-                    io::Error::new(error.kind(), format!("{}: {error}", list.display()))
+                    let text = format!("{}: {error}; check the path of the list", list.display());
+                    io::Error::new(error.kind(), text)
                 })?)),
             };
             sources.push_back(Source::List {
@@ -133,6 +134,13 @@ impl Source {
     }
 }
 
+/// Why the walk could not go on, without the path, which is told beside it.
+fn reason(error: walkdir::Error) -> io::Error {
+    let loops = "a link leads back to a folder above it";
+    let reason = error.into_io_error();
+    reason.unwrap_or_else(|| io::Error::other(loops))
+}
+
 /// The next path of a list; empty ones do not count.
 fn next_line(lines: &mut dyn BufRead, separator: u8) -> io::Result<Option<PathBuf>> {
     loop {
@@ -173,7 +181,7 @@ fn next_capture(walk: &mut walkdir::IntoIter) -> Option<Evidence> {
             Ok(entry) => entry,
             Err(error) => {
                 let path = error.path().unwrap_or(Path::new("")).to_owned();
-                return Some(Evidence::Unreadable(path, io::Error::from(error).into()));
+                return Some(Evidence::Unreadable(path, reason(error).into()));
             }
         };
         let kind = entry.file_type();

@@ -61,6 +61,9 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
             defect,
             |captures| {
                 let _whole = interrupt::writing();
+                if let (true, false, Some(first)) = (is_alone, arguments.quiet, captures.first()) {
+                    messages::about_options(first, arguments);
+                }
                 for capture in &captures {
                     // Counted first: the reader of the output may go away.
                     outcome = outcome.max(Some(Outcome::of(capture, arguments.fail_on)));
@@ -81,7 +84,9 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
     progress::end();
     written?;
     // An empty list proves nothing.
-    outcome.ok_or_else(|| io::Error::other("there is no evidence: the list is empty"))
+    outcome.ok_or_else(|| {
+        io::Error::other("there is no evidence: the list is empty; write paths into it, one a line")
+    })
 }
 
 /// The captures in one piece of evidence. One that cannot be read does not hide the others.

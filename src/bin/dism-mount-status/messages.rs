@@ -26,6 +26,15 @@ pub(crate) fn about(capture: &Capture, arguments: &Arguments, destination: &Dest
     }
 }
 
+/// Says which options were of no use for the only piece of evidence.
+pub(crate) fn about_options(capture: &Capture, arguments: &Arguments) {
+    if let Some(kind) = capture.kind {
+        for text in arguments.unused_for(kind) {
+            warning(&text);
+        }
+    }
+}
+
 fn carries_warnings(format: Format) -> bool {
     match format {
         Format::Table | Format::Json | Format::Sarif | Format::Github | Format::Html => true,

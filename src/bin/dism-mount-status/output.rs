@@ -57,13 +57,29 @@ impl Destination {
             Destination::File(file) => (file.to_string_lossy(), write_file(file, content)),
         };
         match written {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(io::Error::new(
-                error.kind(),
-                format!("cannot write {place}: {error}"),
-            )),
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(io::Error::new(error.kind(), refusal(&place, &error)))
+            }
             _ => Ok(()),
         }
     }
+}
+
+/// Why a place cannot be written to, and what to do about it.
+fn refusal(place: &str, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        ErrorKind::NotFound => "make its folder first",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "name a file in a folder that you may write to"
+        }
+        ErrorKind::IsADirectory => "name a file in that folder",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room, or name another place",
+        _ => return format!("cannot write {place}: {error}"),
+    };
+    // What tempfile adds is the path of a file that nobody asked for.
+    let reason = error.to_string();
+    let reason = reason.split(" at path ").next().unwrap_or_default();
+    format!("cannot write {place}: {reason}; {remedy}")
 }
 
 fn buffered<W: Write>(

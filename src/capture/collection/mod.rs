@@ -251,8 +251,12 @@ impl Collection {
             return Err(failure.unwrap_or_else(|| {
                 Error::malformed(
                     "a collection with Windows\\System32\\config\\SOFTWARE, a SOFTWARE hive or a registry export",
-                    format!("{} members, none of which is it", collection.members.len()),
+                    match collection.members.len() {
+                        1 => "one member, which is none".to_owned(),
+                        count => format!("{count} members, none of which is one"),
+                    },
                 )
+                .or_remedy("name what the collector wrote, or collect SOFTWARE from the machine")
             }));
         }
         collection.warnings = RefCell::new(warnings);

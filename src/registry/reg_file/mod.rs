@@ -97,11 +97,9 @@ impl<R: Read> RegFile<R> {
             HEADER_4 => true,
             HEADER_5 => false,
             _ => {
-                let found =
-                    signature::describe(&start).map_or_else(|| excerpt(header), str::to_owned);
                 return Err(Error::malformed(
                     "the first line `Windows Registry Editor Version 5.00` or `REGEDIT4`",
-                    found,
+                    signature::instead(&start, header),
                 )
                 .at(self.line.position()));
             }
