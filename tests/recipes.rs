@@ -332,12 +332,12 @@ fn the_workflows_have_steps() {
 }
 
 /// Whether a program is there. Where CI asks for it, it has to be.
-fn is_installed(program: &str, is_asked_for: bool) -> bool {
+fn is_installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").output().is_ok();
     if !found {
         eprintln!("NOT TESTED: {program} is not installed");
         assert!(
-            !is_asked_for || std::env::var_os("CI").is_none(),
+            std::env::var_os("CI").is_none(),
             "{program} is not installed"
         );
     }
@@ -392,7 +392,7 @@ fn shell(command: &str, folder: &Path) -> String {
 #[cfg(unix)]
 #[test]
 fn what_jq_is_asked_has_answers() {
-    if !is_installed("jq", true) {
+    if !is_installed("jq") {
         return;
     }
     let results = results();
@@ -438,7 +438,7 @@ fn what_jq_is_asked_has_answers() {
 #[cfg(unix)]
 #[test]
 fn the_lines_become_a_code_quality_report() {
-    if !is_installed("jq", true) {
+    if !is_installed("jq") {
         return;
     }
     let results = results();
@@ -479,7 +479,7 @@ fn the_lines_become_a_code_quality_report() {
 #[cfg(unix)]
 #[test]
 fn what_duckdb_is_asked_has_answers() {
-    if !is_installed("duckdb", false) {
+    if !is_installed("duckdb") {
         return;
     }
     let results = results();
