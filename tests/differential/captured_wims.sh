@@ -4,7 +4,7 @@
 # usage: tests/differential/captured_wims.sh
 #
 # Needs root, /dev/fuse, wimlib-imagex (wimtools), ntfs-3g and setfattr (attr); without them it is left out, which is a failure
-# where CI=true.
+# under CI.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 export PATH="$PATH:/usr/sbin:/sbin"
@@ -18,7 +18,7 @@ done
 if [[ ${#missing[@]} -gt 0 ]]; then
     echo "left out, for want of: ${missing[*]}"
     # /dev/fuse cannot be installed.
-    [[ "${CI:-}" != true || ! -e /dev/fuse || $EUID -ne 0 ]] || exit 1
+    [[ -z "${CI:-}" || ! -e /dev/fuse || $EUID -ne 0 ]] || exit 1
     exit 77
 fi
 
@@ -46,14 +46,16 @@ json.dump(report["captures"], sys.stdout, indent=1)'
 judgement "$folder/lzx.wim" >"$folder/expected"
 images="$(grep -c '"mount_status"' "$folder/expected")"
 [[ "$images" -gt 10 ]] || { echo "only $images mounted images"; exit 1; }
-count=0
+count=0 failed=0
 for kind in "${kinds[@]}"; do
     file=("$folder/$kind".wim "$folder/$kind".esd "$folder/$kind".swm)
     for path in "${file[@]}"; do
         [[ -e "$path" ]] || continue
-        judgement "$path" | diff "$folder/expected" - || { echo "$kind is judged in another way"; exit 1; }
+        judgement "$path" | diff "$folder/expected" - || { echo "$kind is judged in another way"; failed=$((failed + 1)); }
         count=$((count + 1))
     done
 done
 [[ $count -eq ${#kinds[@]} ]] || { echo "only $count files"; exit 1; }
-echo "$count kinds of WIM files, $images mounted images in each"
+echo "$images mounted images in each"
+echo "trees captured by wimlib-imagex, judged alike: kinds: cases=$count equal=$((count - failed)) explained=0 unexplained=$failed"
+exit $((failed > 0))

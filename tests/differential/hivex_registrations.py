@@ -16,9 +16,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-# How a comparison ends that was left out.
-LEFT_OUT = 77
+from support.comparison import ROOT, Comparison, build, finish, material, without_peer
 
 try:
     import hivex
@@ -26,12 +24,8 @@ except ImportError:
     system = "/usr/bin/python3"
     if sys.executable != system and os.path.exists(system) and "HIVEX_RETRIED" not in os.environ:
         os.execve(system, [system, *sys.argv], {**os.environ, "HIVEX_RETRIED": "1"})
-    print("hivex is not there for Python: package python3-hivex")
-    sys.exit(1 if os.environ.get("CI") == "true" else LEFT_OUT)
-if "MATERIAL" not in os.environ:
-    print("MATERIAL is not set: left out")
-    sys.exit(LEFT_OUT)
-BASE = Path(os.environ["MATERIAL"]) / "hives/nt_hive2/testhive"
+    without_peer("hivex for Python (package python3-hivex)")
+BASE = material() / "hives/nt_hive2/testhive"
 
 
 def string(text):
@@ -72,10 +66,9 @@ def judged(hive):
 
 
 def main():
-    build = ["cargo", "build", "--quiet", "--features", "cli", "--bin", "dism-mount-status"]
-    subprocess.run(build, cwd=ROOT, check=True)
+    build("--features", "cli", "--bin", "dism-mount-status")
+    comparison = Comparison("registrations that hivex wrote, judged: hives")
     statuses = {0: "Invalid", 1: "Invalid", 2: "NeedsRemount", 3: "Invalid"}
-    cases = wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for count in (0, 1, 3, 100, 1000):
             for braces in (False, True):
@@ -85,12 +78,9 @@ def main():
                 for image in judged(hive):
                     row = (image["mount_path"], image["image_file_path"], image["image_index"], image["progress_value"])
                     found[image["mount_id"]] = (row, image["mount_status"])
-                cases += 1
-                if found != {mount_id: (row, statuses[row[3]]) for mount_id, row in expected.items()}:
-                    wrong += 1
-                    print(f"{count} registrations, braces {braces}: judged otherwise")
-    print(f"hivex registrations: {cases} hives, {wrong} judged otherwise")
-    sys.exit(wrong > 0)
+                judgement = {mount_id: (row, statuses[row[3]]) for mount_id, row in expected.items()}
+                comparison.check(found == judgement, f"{count} registrations, braces {braces}", detail=str(found))
+    finish(comparison)
 
 
 main()

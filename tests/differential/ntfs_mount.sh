@@ -3,7 +3,7 @@
 # mixed case and a directory of 20,000 files, as they are on a volume that Windows left.
 #
 # usage: ntfs_mount.sh, as root, with /dev/fuse (apt-get install ntfs-3g python3)
-# Where nothing can be mounted it says so and is left out (77), and so where a program is missing; under CI=true the latter fails.
+# Where nothing can be mounted it says so and is left out (77), and so where a program is missing; under CI the latter fails.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -13,7 +13,7 @@ leave_out() {
 }
 for program in mkntfs ntfs-3g python3; do
     if ! command -v "$program" >/dev/null; then
-        [ "${CI:-}" != true ] || { echo "$program is not installed"; exit 1; }
+        [ -z "${CI:-}" ] || { echo "$program is not installed"; exit 1; }
         leave_out "$program is not installed"
     fi
 done
@@ -197,5 +197,5 @@ $orphans" "${joined[@]}" --find-orphans
 umount "$volume"
 mount_volume none
 expect "no streams" "$without_streams" "${joined[@]}"
-echo "$runs captures judged, $failed not as expected"
+echo "NTFS volumes mounted by ntfs-3g, judged: captures: cases=$runs equal=$((runs - failed)) explained=0 unexplained=$failed"
 exit $((failed > 0))

@@ -13,27 +13,15 @@ occurs is an error too.
 """
 import csv
 import json
-import os
-import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-DUMP = ROOT / "target/debug/examples/registry_dump"
-LEFT_OUT = 77
+from support.comparison import Comparison, build, dump, explained_differences, finish, material
+
 STRINGS = (1, 2)
 REFERENCE = "wimmount.v5.reg"
 # The others, with the code page of each.
 EXPORTS = {"wimmount.regquery.txt": "cp850", "wimmount.samba.v5.reg": "utf-8", "wimmount.samba.regedit4.reg": "cp850"}
-
-
-def dump(path, *options):
-    """The lines read of a file, and the error that ended the reading."""
-    run = subprocess.run([DUMP, path, *options], capture_output=True, timeout=60)
-    error = None if run.returncode == 0 else run.stderr.decode().strip()
-    return [json.loads(line) for line in run.stdout.decode().splitlines()], error
 
 
 def counts(lines):
@@ -49,23 +37,23 @@ def counts(lines):
     return found
 
 
-def differing_counts(folder):
-    """How many files were read, and the differences: (file, what, in INDEX.tsv, ours)."""
+COUNTED = ("keys", "delkeys", "delvals", "default_at")
+
+
+def compare_counts(folder, comparison):
+    """Differences: file, what, in INDEX.tsv, ours."""
     with open(folder / "INDEX.tsv", newline="", encoding="utf-8") as index:
         rows = list(csv.DictReader(index, delimiter="\t", quoting=csv.QUOTE_NONE))
-    differences = []
     for row in rows:
         lines, error = dump(folder / row["file"])
         if error is not None:
-            differences.append((row["file"], "file", "", "refused"))
+            comparison.differs(row["file"], "file", "", "refused")
             continue
         ours = counts(lines)
-        for what in ("keys", "delkeys", "delvals", "default_at"):
-            if ours[what] != int(row[what]):
-                differences.append((row["file"], what, row[what], str(ours[what])))
-    unlisted = {path.name for path in folder.glob("*.reg")} - {row["file"] for row in rows}
-    differences += [(name, "not in INDEX.tsv", "", "") for name in sorted(unlisted)]
-    return len(rows), differences
+        for what in COUNTED:
+            comparison.check(ours[what] == int(row[what]), row["file"], what, row[what], ours[what])
+    for name in sorted({path.name for path in folder.glob("*.reg")} - {row["file"] for row in rows}):
+        comparison.differs(name, "not in INDEX.tsv", "", "")
 
 
 def values(path, code_page):
@@ -95,49 +83,37 @@ def show(text):
     return json.dumps(text, ensure_ascii=True)[1:-1]
 
 
-def differing_values(folder):
-    """How many values were compared, and the differences: (file, key, value, what)."""
+def compare_values(folder, comparison):
+    """Differences: file, key, value, what."""
     reference = values(folder / REFERENCE, "utf-8")
-    compared, differences = 0, []
     for name, code_page in EXPORTS.items():
         others = values(folder / name, code_page)
         for place in sorted(reference.keys() | others.keys(), key=str):
             key, value = place
             place_shown = (name, show(key), "(key)" if value is None else show(value) or "(default)")
-            compared += 1
             if place not in others:
                 # What a missing key held is missing with it.
                 if value is None or (key, None) in others:
-                    differences.append((*place_shown, "missing"))
+                    comparison.differs(*place_shown, "missing")
             elif place not in reference:
-                differences.append((*place_shown, "only here"))
+                comparison.differs(*place_shown, "only here")
             elif name.endswith(".txt"):
-                if as_printed(reference[place], code_page) != as_printed(others[place], code_page):
-                    differences.append((*place_shown, "other data"))
-            elif reference[place] != others[place]:
-                differences.append((*place_shown, "other data"))
-    return compared, differences
+                is_same = as_printed(reference[place], code_page) == as_printed(others[place], code_page)
+                comparison.check(is_same, *place_shown, "other data")
+            else:
+                comparison.check(reference[place] == others[place], *place_shown, "other data")
 
 
 def main():
-    if not os.environ.get("MATERIAL"):
-        print("MATERIAL is not set: nothing was compared")
-        sys.exit(LEFT_OUT)
-    material = Path(os.environ["MATERIAL"])
-    subprocess.run(["cargo", "build", "--quiet", "--example", "registry_dump"], cwd=ROOT, check=True)
-    explained = set()
-    for row in (HERE / "reg_files-differences.tsv").read_text().splitlines():
-        if row and not row.startswith("#"):
-            *difference, _reason = row.split("\t")
-            explained.add(tuple(difference))
-    files, file_differences = differing_counts(material / "reg")
-    compared, value_differences = differing_values(material / "registry-exports")
-    differences = {tuple(d) for d in file_differences + value_differences}
-    failures = ["unexplained: " + "\t".join(d) for d in sorted(differences - explained)]
-    failures += ["listed, but agreeing: " + "\t".join(d) for d in sorted(explained - differences)]
-    print(*failures, sep="\n", end="\n" if failures else "")
-    print(f"{files} files read, {compared} values compared, {len(differences)} differences, {len(failures)} not explained")
-    sys.exit(bool(failures))
+    folder = material()
+    build("--example", "registry_dump")
+    explained = explained_differences("reg_files-differences.tsv")
+    of_values = {difference for difference in explained if difference[0] in EXPORTS}
+    public = Comparison("exports from public repositories: counts", explained - of_values)
+    compare_counts(folder / "reg", public)
+    others = Comparison("exports by Wine and Samba, against each other: values", of_values)
+    compare_values(folder / "registry-exports", others)
+    finish(public, others)
 
 
 main()

@@ -9,17 +9,12 @@ a model of the registry. A disagreement must be listed, with its reason, in reg_
 one that no longer occurs is an error too. At least 95 % of all checks must agree.
 """
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-DUMP = ROOT / "target/debug/examples/registry_dump"
+from support.comparison import Comparison, build, dump, explained_differences, finish, material
+
 BASE = "HKEY_CURRENT_USER\\Software\\Wine\\reg_test"
 STRINGS = (1, 2, 7)
-LEFT_OUT = 77
 
 
 def canonical(path):
@@ -61,9 +56,8 @@ class Registry:
 
 
 def run_import(registry, data):
-    result = subprocess.run([DUMP, "-"], input=data, capture_output=True)
-    for line in result.stdout.decode().splitlines():
-        registry.apply(json.loads(line))
+    for line in dump("-", data=data)[0]:
+        registry.apply(line)
 
 
 def value_agrees(found, op):
@@ -111,33 +105,18 @@ def check(test):
 
 
 def main():
-    if not os.environ.get("MATERIAL"):
-        print("MATERIAL is not set: nothing was compared")
-        sys.exit(LEFT_OUT)
-    subprocess.run(["cargo", "build", "--quiet", "--example", "registry_dump"], cwd=ROOT, check=True)
-    listed = {}
-    for row in (HERE / "reg_import_exceptions.tsv").read_text().splitlines():
-        if row and not row.startswith("#"):
-            line, reason = row.split("\t")
-            listed[int(line)] = reason
-    total, differing, unexplained = 0, set(), []
-    with open(Path(os.environ["MATERIAL"]) / "registry-exports/wine-reg-import-cases.jsonl") as cases:
+    folder = material()
+    build("--example", "registry_dump")
+    explained = explained_differences("reg_import_exceptions.tsv")
+    comparison = Comparison("reg import as Windows' reg.exe does it: checks", explained)
+    with open(folder / "registry-exports/wine-reg-import-cases.jsonl") as cases:
         for case in cases:
             test = json.loads(case)
             for line, agrees, what in check(test):
-                total += 1
-                if not agrees:
-                    differing.add(line)
-                    if line not in listed:
-                        unexplained.append(f"{test['test']}:{line}: {what}")
-    for row in unexplained:
-        print("unexplained:", row)
-    stale = sorted(set(listed) - differing)
-    if stale:
-        print("listed, but agreeing:", stale)
-    agreeing = total - len(differing)
-    print(f"reg import: {total} checks, {agreeing} agree ({agreeing / total:.1%}), {len(differing)} explained differences")
-    sys.exit(bool(unexplained or stale or agreeing < 0.95 * total))
+                comparison.check(agrees, line, detail=f"{test['test']}: {what}")
+    if comparison.equal < 0.95 * (comparison.equal + comparison.differences.total()):
+        sys.exit("less than 95 % of the checks agree")
+    finish(comparison)
 
 
 main()

@@ -8,9 +8,9 @@ pipable, split and as deltas, and takes all of $MATERIAL/wim, where MATERIAL is 
 named. Where mkntfs and ntfscp (Debian package ntfs-3g) are there, named streams and short names come from an NTFS volume;
 root with /dev/fuse also makes what fixtures/captured-wim/make.sh makes. Paths, attributes, times, short names, hard links and
 the hashes of all streams of `examples/wim_tree.rs` must equal `wimlib-imagex dir --detailed`; every stream, a reparse point's
-too, must be read with that hash. Files extracted by wimlib must have the same hash, and where 7z (Debian package 7zip or
-p7zip-full) is there and reads the kind, those that it extracts. A verification must find what `wimlib-imagex verify` finds.
-Without wimlib-imagex the comparison is left out, which is a failure where CI=true.
+too, must be read with that hash. Files extracted by wimlib must have the same hash, and where 7z (Debian package p7zip-full)
+is there and reads the kind, those that it extracts. A verification must find what `wimlib-imagex verify` finds.
+Without wimlib-imagex the comparison is left out, which is a failure under CI, and so is the want of 7z there.
 """
 import calendar
 import hashlib
@@ -24,9 +24,9 @@ import tempfile
 import time
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-FIXTURES = REPOSITORY / "fixtures" / "captured-wim"
-LEFT_OUT = 77
+from support.comparison import ROOT, Comparison, finish, without_peer
+
+FIXTURES = ROOT / "fixtures" / "captured-wim"
 NO_DATA = "0" * 40
 CHUNK_SIZES = {"XPRESS": [12, 13, 14, 15, 16], "LZX": [15, 16, 17, 18, 19, 20, 21], "LZMS": [15, 17, 20, 26]}
 SOLID_CHUNK_SIZES = {"XPRESS": [15], "LZX": [15, 20], "LZMS": [15, 20, 23, 26]}
@@ -186,7 +186,7 @@ def file_by_us(fact):
 
 def lines_by_us(paths):
     command = ["cargo", "run", "--quiet", "--release", "--features", "captured-wim", "--example", "wim_tree", "--"]
-    done = subprocess.run([*command, *map(str, paths)], cwd=REPOSITORY, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([*command, *map(str, paths)], cwd=ROOT, stdout=subprocess.PIPE, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -202,8 +202,6 @@ def hashes_below(target):
 
 def extracted_by_7z(path, folder):
     """By image and path, of a WIM of one part; nothing where 7z does not read it."""
-    if not shutil.which("7z"):
-        return {}
     target = folder / "extracted"
     done = subprocess.run(["7z", "x", "-y", f"-o{target}", path], capture_output=True)
     hashes = hashes_below(target)
@@ -218,109 +216,118 @@ def extracted_hashes(paths, image, folder):
     return hashes if done.returncode == 0 else {}
 
 
-def compare_verification(name, paths, lines):
-    """wimlib verifies the integrity table and all data, too."""
-    verification = next(line for line in lines if "damaged_chunks" in line)
-    chunks = verification["damaged_chunks"]
-    damaged = [number for number, found in chunks.items() if found]
-    damaged += [number for number, data in verification["data"].items() if data["damaged_count"]]
-    refused = wimlib("verify", paths[0], *(f"--ref={path}" for path in paths[1:])).returncode != 0
-    if name not in DAMAGED and name != "delta.wim" and bool(damaged) != refused:
-        yield f"{name}: damaged parts {damaged}: {verification}, wimlib {'refused it' if refused else 'found no damage'}"
-    if name in ("two.wim",) and None in chunks.values():
-        yield f"{name}: no integrity table was found"
-
-
 def unnamed_hashes(fact):
     return [s["data"] and s["data"].get("sha1") for s in fact["streams"] if stream_name(s) == "Unnamed data stream"]
 
 
-def compare_with_7z(paths, files, folder, counts):
-    if len(paths) > 1 or paths[0].name == "delta.wim":
-        return
-    for path, sha1 in extracted_by_7z(paths[0], folder).items():
-        image = 1
-        # Each of several images is a folder; beside them lie the XML data.
-        if len(files) > 1:
-            _, image, *path = path.split("/", 2)
-            image, path = int(image) if image.isdecimal() else 0, "/" + "".join(path)
-        ours = files.get(image, {}).get(path)
-        # Links are files of 7z's here, their data are those of the link.
-        if ours is None or ours["reparse_tag"] is not None:
-            continue
-        counts["extracted by 7z"] += 1
-        if unnamed_hashes(ours) and sha1 not in unnamed_hashes(ours):
-            yield f"{paths[0].name}: {image}:{path}: 7z extracted {sha1}, we read {unnamed_hashes(ours)}"
+class Comparisons:
+    """With each peer, over all WIMs."""
 
+    def __init__(self):
+        self.soundness = Comparison("WIMs as wimlib-imagex takes them, sound or damaged: images")
+        self.files = Comparison("WIM contents as wimlib-imagex lists them: files")
+        self.streams = Comparison("WIM contents, read and held against their SHA-1: streams")
+        self.extracted = Comparison("WIM contents as wimlib-imagex extracts them: files")
+        self.by_7z = Comparison("WIM contents as 7z extracts them: files")
+        self.verifications = Comparison("WIMs verified as by wimlib-imagex: files")
 
-def compare(paths, folder, counts):
-    name, lines = paths[0].name, lines_by_us(paths)
-    errors = [line["error"] for line in lines if isinstance(line.get("error"), str)]
-    warnings = [warning["message"] for line in lines for warning in line.get("warnings", [])]
-    files = {}
-    for line in lines:
-        if "path" in line:
-            files.setdefault(line["image"], {})["/" + "/".join(line["path"])] = line
-    if expected := DAMAGED.get(name):
-        if not any(expected in warning for warning in warnings):
-            yield f"{name}: no warning of {expected}, but {warnings}"
-    elif errors or warnings:
-        yield f"{name}: {errors} {warnings}"
-    for image, ours in files.items():
+    def each(self):
+        """Those that were made."""
+        by_7z = [self.by_7z] if shutil.which("7z") else []
+        return [self.soundness, self.files, self.streams, self.extracted, *by_7z, self.verifications]
+
+    def of_verification(self, name, paths, lines):
+        """wimlib verifies the integrity table and all data, too."""
+        if name in DAMAGED or name == "delta.wim":
+            return
+        verification = next(line for line in lines if "damaged_chunks" in line)
+        chunks = verification["damaged_chunks"]
+        is_damaged = any(chunks.values()) or any(data["damaged_count"] for data in verification["data"].values())
+        refused = wimlib("verify", paths[0], *(f"--ref={path}" for path in paths[1:])).returncode != 0
+        has_table = name != "two.wim" or None not in chunks.values()
+        self.verifications.check(is_damaged == refused and has_table, name, detail=f"{verification}, wimlib refused: {refused}")
+
+    def with_7z(self, paths, files, folder):
+        if not shutil.which("7z") or len(paths) > 1 or paths[0].name == "delta.wim":
+            return
+        for path, sha1 in extracted_by_7z(paths[0], folder).items():
+            image = 1
+            # Each of several images is a folder; beside them lie the XML data.
+            if len(files) > 1:
+                _, image, *path = path.split("/", 2)
+                image, path = int(image) if image.isdecimal() else 0, "/" + "".join(path)
+            ours = files.get(image, {}).get(path)
+            # Links are files of 7z's here, their data are those of the link.
+            if ours is None or ours["reparse_tag"] is not None:
+                continue
+            hashes = unnamed_hashes(ours)
+            self.by_7z.check(not hashes or sha1 in hashes, paths[0].name, image, path, detail=f"7z {sha1}, we {hashes}")
+
+    def of_image(self, paths, image, ours, folder):
+        name = paths[0].name
         theirs = files_by_wimlib(paths, image)
+        self.soundness.check((theirs is None) <= (name in DAMAGED), name, image, "refused by wimlib")
         if theirs is None:
-            if name not in DAMAGED:
-                yield f"{name}: wimlib refused image {image}"
-            continue
-        counts["images"] += 1
+            return
         for path in sorted(theirs.keys() | ours.keys()):
             if path not in ours or path not in theirs:
-                yield f"{name}: {image}:{path}: only {'wimlib' if path in theirs else 'we'} found it"
+                self.files.differs(name, image, path, f"only {'wimlib' if path in theirs else 'we'} found it")
                 continue
-            counts["files"] += 1
-            if (mine := file_by_us(ours[path])) != theirs[path]:
-                yield f"{name}: {image}:{path}: wimlib {theirs[path]}, we {mine}"
-            if not ours[path]["is_found"]:
-                yield f"{name}: {image}:{path}: not found by its path"
+            mine, is_found = file_by_us(ours[path]), ours[path]["is_found"]
+            is_same = mine == theirs[path] and is_found
+            detail = f"wimlib {theirs[path]}, we {mine}; found by its path: {is_found}"
+            self.files.check(is_same, name, image, path, detail=detail)
             for stream in ours[path]["streams"]:
-                counts["streams"] += 1
-                data = stream["data"]
+                data, sha1 = stream["data"], stream["sha1"]
+                # A delta lacks what the WIM holds from which it was made.
                 if name == "delta.wim" and data is None:
                     continue
-                is_read = data is not None and data.get("sha1") == stream["sha1"]
-                if stream["sha1"] and is_read == (name in CORRUPT):
-                    yield f"{name}: {image}:{path}: {stream_name(stream)}: {stream['sha1']}, we read {data}"
+                is_read = data is not None and data.get("sha1") == sha1
+                is_right = not sha1 or is_read != (name in CORRUPT)
+                self.streams.check(is_right, name, image, path, stream_name(stream), detail=f"{sha1}, we read {data}")
         if name in CORRUPT or name == "delta.wim":
-            continue
+            return
         for path, sha1 in extracted_hashes(paths, image, folder).items():
-            if path not in ours:
-                continue
-            counts["extracted"] += 1
-            if sha1 not in (unnamed := unnamed_hashes(ours[path])):
-                yield f"{name}: {image}:{path}: extracted {sha1}, we read {unnamed}"
-    if name not in CORRUPT and name not in DAMAGED:
-        yield from compare_with_7z(paths, files, folder, counts)
-    yield from compare_verification(name, paths, lines)
+            if path in ours:
+                hashes = unnamed_hashes(ours[path])
+                self.extracted.check(sha1 in hashes, name, image, path, detail=f"wimlib {sha1}, we {hashes}")
+
+    def of_wim(self, paths, folder):
+        name, lines = paths[0].name, lines_by_us(paths)
+        errors = [line["error"] for line in lines if isinstance(line.get("error"), str)]
+        warnings = [warning["message"] for line in lines for warning in line.get("warnings", [])]
+        if expected := DAMAGED.get(name):
+            if not any(expected in warning for warning in warnings):
+                self.soundness.differs(name, f"no warning of {expected}", detail=str(warnings))
+        elif errors or warnings:
+            self.soundness.differs(name, "errors or warnings", detail=f"{errors} {warnings}")
+        files = {}
+        for line in lines:
+            if "path" in line:
+                files.setdefault(line["image"], {})["/" + "/".join(line["path"])] = line
+        for image, ours in files.items():
+            self.of_image(paths, image, ours, folder)
+        if name not in CORRUPT and name not in DAMAGED:
+            self.with_7z(paths, files, folder)
+        self.of_verification(name, paths, lines)
 
 
 def main():
     if shutil.which("wimlib-imagex") is None:
-        message = "wimlib-imagex (Debian package wimtools) is not installed: nothing was compared"
-        if os.environ.get("CI") == "true":
-            sys.exit(message)
-        print(message)
-        sys.exit(LEFT_OUT)
-    counts = {"images": 0, "files": 0, "streams": 0, "extracted": 0, "extracted by 7z": 0}
+        without_peer("wimlib-imagex (Debian package wimtools)")
+    if not shutil.which("7z"):
+        if os.environ.get("CI"):
+            without_peer("7z (Debian package p7zip-full)")
+        print("7z is not installed: nothing is compared with what it extracts")
+    comparisons = Comparisons()
     with tempfile.TemporaryDirectory() as folder:
         named = [[Path(path)] for path in sys.argv[1:]]
         wims = named or make_wims(Path(folder))
         if not named and (material := os.environ.get("MATERIAL")):
             wims += [[path] for path in sorted(Path(material, "wim").glob("*.wim"))]
-        found = [difference for paths in wims for difference in compare(paths, Path(folder), counts)]
-    print(*found, sep="\n", end="\n" if found else "")
-    told = ", ".join(f"{count} {what}" for what, count in counts.items())
-    print(f"{len(wims)} WIMs compared: {told}; {len(found)} differences")
-    sys.exit(bool(found))
+        for paths in wims:
+            comparisons.of_wim(paths, Path(folder))
+    finish(*comparisons.each())
 
 
 if __name__ == "__main__":
