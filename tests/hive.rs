@@ -11,7 +11,8 @@ use dism_mount_status::registry::ValueType;
 use dism_mount_status::registry::hive::{Hive, LeftOutReason, LogFormat, WalkedKey};
 use dism_mount_status::{FileTime, WarningCode, WideString};
 use hive_writer::{
-    HiveWriter, Key, List, LogEntry, Value, dirty_vector_log, entries_log, seal_entry, set_sequence,
+    HiveWriter, Key, List, LogEntry, Value, dirty, dirty_vector_log, entries_log, grow, seal_entry,
+    set_sequence,
 };
 use proptest::prelude::*;
 
@@ -150,25 +151,12 @@ fn writers() -> impl Strategy<Value = HiveWriter> {
 /// A hive in three states, and the entries that lead from one to the next.
 fn history(trees: [&Key; 3], writer: &HiveWriter) -> ([Vec<u8>; 3], [LogEntry; 2]) {
     let mut hives = trees.map(|tree| writer.write(tree));
-    // A hive never shrinks while it is loaded.
-    for i in 1..3 {
-        let len = hives[i].len().max(hives[i - 1].len());
-        hives[i].resize(len, 0);
-        let bins_len = (len - 4096) as u32;
-        hives[i][40..44].copy_from_slice(&bins_len.to_le_bytes());
-        set_sequence(&mut hives[i], 1, 1);
-    }
+    grow(&mut hives);
     let entries = [
         LogEntry::between(&hives[0], &hives[1], 7),
         LogEntry::between(&hives[1], &hives[2], 8),
     ];
     (hives, entries)
-}
-
-fn dirty(hive: &[u8], secondary: u32) -> Vec<u8> {
-    let mut hive = hive.to_vec();
-    set_sequence(&mut hive, secondary.wrapping_add(1), secondary);
-    hive
 }
 
 proptest! {

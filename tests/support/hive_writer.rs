@@ -400,6 +400,24 @@ pub fn seal(hive: &mut [u8]) {
     put(hive, 508, sum);
 }
 
+/// Gives the states of one hive, in the order of time, the lengths that they have in a file: a hive never shrinks while it is loaded.
+pub fn grow(states: &mut [Vec<u8>]) {
+    let mut len = 0;
+    for state in states {
+        len = state.len().max(len);
+        state.resize(len, 0);
+        put(state, 40, (len - BASE_BLOCK) as u32);
+        seal(state);
+    }
+}
+
+/// A hive that was being written when it was left: up to date with its log's entries before `sequence`.
+pub fn dirty(hive: &[u8], sequence: u32) -> Vec<u8> {
+    let mut hive = hive.to_vec();
+    set_sequence(&mut hive, sequence.wrapping_add(1), sequence);
+    hive
+}
+
 /// A page of the hive bins: its offset within them, and its bytes.
 pub type DirtyPage = (u32, Vec<u8>);
 

@@ -52,7 +52,7 @@ def dump(path, *options, data=None):
     """The lines that registry_dump prints of a file, or of `data` where the path is `-`; and the error that ended it."""
     run = subprocess.run([DUMP, *options, path], input=data, capture_output=True, timeout=60)
     error = None if run.returncode == 0 else run.stderr.decode().strip()
-    return [json.loads(line) for line in run.stdout.decode().splitlines()], error
+    return [json.loads(line) for line in run.stdout.splitlines()], error
 
 
 def explained_differences(name):
