@@ -44,21 +44,6 @@ def read(text, *options):
     return found
 
 
-def compare(comparison, lines, found, written):
-    """`written` tells of a line how a program writes it in another way: what that is called, and the line, or None if it is not there."""
-    for line in lines:
-        what, other = written(line) or (None, line)
-        mine = found.pop((line.key, line.name), None)
-        if mine == [line]:
-            comparison.same()
-        elif what is not None and mine == (None if other is None else [other]):
-            comparison.differs(comparison.name, what)
-        else:
-            comparison.differs("other", ascii(line.key), ascii(line.name), detail=ascii((line, mine)))
-    for place in found:
-        comparison.differs("only here", ascii(place))
-
-
 def has_unwritable_name(line):
     """No text can have a NUL, and none a key's name of several lines."""
     return has_any(names(line), truth.NUL) or has_any(line.key, "\r\n")
@@ -173,7 +158,7 @@ def main():
     def take(name, lines, text, written, *options):
         if name not in comparisons:
             comparisons[name] = Comparison(name, {row for row in explained if row[0] == name})
-        compare(comparisons[name], lines, read(text, *options), written)
+        truth.compare(comparisons[name], lines, read(text, *options), written)
         compare_registrations(mounts, lines, text, *options)
 
     mounts = Comparison("generated exports: registrations reported")

@@ -23,7 +23,7 @@ ALPHABETS = (
     "é\u0301\u200b\u200d\u202e\u2066\ufeff\ufffd",
     # Letters whose case is a matter of the table.
     "ıİſßẞΣσςǅǆµÅ",
-    "\t\x01\x1f\x7f\x85",
+    "\t\x01\x1f\x7f",
 )
 BREAKS, SURROGATES, NUL = "\n\r\u2028", "\ud800\udbff\udc00\udfff", "\0"
 
@@ -124,6 +124,7 @@ class Generator:
         self.value(key, "", REG_SZ, utf16("the default value\0"))
         self.value(key, "a\\b", REG_SZ, utf16("backslash\0"))
         self.value(key, '"', REG_SZ, utf16("quote\0"))
+        self.value(key, "C1 \x85", REG_SZ, utf16("control\0"))
         self.value(key, "x" * 4000, REG_DWORD, b"long")
         for characters in (BREAKS, SURROGATES, NUL):
             self.value(key, self.name(characters, 10) + characters[0], REG_DWORD, b"name")
@@ -182,23 +183,25 @@ def without(lines, cannot):
 
 
 def changed(lines, seed):
-    """The registry some time later: values and keys changed, gone and new."""
+    """The registry some time later: of the trees, values and keys changed, gone and new."""
     rnd, kept, gone = random.Random(seed), [], set()
     for line in lines:
         parts = line.key.split("\\")
         if any("\\".join(parts[:depth]) in gone for depth in range(1, len(parts) + 1)):
             continue
         chance = rnd.random()
-        if line.name is None:
-            if chance < 0.03 and line.key != ROOT:
-                gone.add(line.key)
-                continue
+        if line.key.count("\\") < 2 or line.key.startswith(f"{ROOT}\\strange"):
+            kept.append(line)
+        elif line.name is not None:
+            if chance < 0.9:
+                kept.append(line if chance < 0.6 else line._replace(data=line.data[::-1]))
+        elif chance < 0.03 and len(parts) > 3:
+            gone.add(line.key)
+        else:
             kept.append(line)
             if chance > 0.9:
                 kept.append(Line(line.key, f"new {seed}", REG_SZ, utf16("new\0")))
                 kept.append(Line(f"{line.key}\\new {seed}"))
-        elif chance < 0.9:
-            kept.append(line if chance < 0.7 else line._replace(data=line.data[::-1] + b"\0\0"))
     return kept
 
 
@@ -228,3 +231,21 @@ def as_text(lines, seed):
                 out.append("; a comment")
             out.append(f"{quoted(line.name).replace(chr(10), chr(92) + 'n').replace(chr(13), chr(92) + 'r') if line.name else '@'}={data(line)}")
     return b"\xff\xfe" + utf16("\r\n".join([*out, "", ""]))
+
+
+def compare(comparison, lines, found, otherwise):
+    """Holds what was found of a registry, by key and name, against what it is.
+
+    `otherwise` tells of a line how it is known to be found in another way: what that is called, and the line, or None if it is not there.
+    """
+    for line in lines:
+        what, other = otherwise(line) or (None, line)
+        mine = found.pop((line.key, line.name), None) or found.pop((line.key, other and other.name), None)
+        if mine == [line]:
+            comparison.same()
+        elif what is not None and mine == (None if other is None else [other]):
+            comparison.differs(comparison.name, what)
+        else:
+            comparison.differs("otherwise", ascii(line.key), ascii(line.name), detail=ascii((line, mine)))
+    for place in found:
+        comparison.differs("only here", ascii(place))
