@@ -63,6 +63,7 @@ struct Inner {
     position: Option<Position>,
     kind: Kind,
     remedy: Option<Cow<'static, str>>,
+    holds_no_capture: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +89,7 @@ impl Error {
             position: None,
             kind,
             remedy: None,
+            holds_no_capture: false,
         }))
     }
 
@@ -100,6 +102,21 @@ impl Error {
             expected: expected.into(),
             found: found.into(),
         })
+    }
+
+    /// The evidence was read as far as needed, and there is nothing in it to judge.
+    #[cfg(any(
+        feature = "captured-wim",
+        feature = "collection",
+        feature = "disk-image"
+    ))]
+    pub(crate) fn no_capture(
+        expected: impl Into<Cow<'static, str>>,
+        found: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let mut error = Error::malformed(expected, found);
+        error.0.holds_no_capture = true;
+        error
     }
 
     /// The evidence is understood for what it is, and is not read; `remedy` says what to do instead.
@@ -230,6 +247,12 @@ impl Error {
             Kind::Io { kind, .. } => Some(*kind),
             _ => None,
         }
+    }
+
+    /// Whether the evidence could be read and holds nothing to judge: an archive, a WIM file or a disk image without a
+    /// Windows and without a registry export. What could not be looked into may hold one, and is another error.
+    pub fn holds_no_capture(&self) -> bool {
+        self.0.holds_no_capture
     }
 
     /// Whether the evidence was recognised as something this version does not read.

@@ -62,6 +62,8 @@ pub use error::{Error, Position, Warning, WarningCode, Warnings};
 pub use evidence::{Evidence, ImageFile, Liveness, MountDirectory, Rival};
 pub use file_time::FileTime;
 pub use finding::{Basis, Finding, FindingCode, Severity};
+#[cfg(any(feature = "captured-wim", feature = "disk-image"))]
+pub use inspect::companions;
 pub use inspect::{InspectOptions, identify, inspect, inspect_stream};
 pub use observation::{NotCaptured, Observation};
 pub use report::{

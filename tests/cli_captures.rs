@@ -124,3 +124,30 @@ fn a_folder_without_a_windows_says_what_was_looked_for() {
         run.stderr
     );
 }
+
+#[test]
+fn messages_and_table_name_the_part_once() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captured-wim");
+    let whole = run(&fixtures, &["--format=csv", "--fail-on=never", "split.swm"]);
+    assert_eq!(
+        whole.stderr,
+        "warning: split.swm, image 12: data: there is no Windows\\System32\\config\\SOFTWARE: what is mounted is not known\n"
+    );
+    // Without the part that has the hives, each image is an error.
+    let folder = tempfile::TempDir::new().unwrap();
+    std::fs::copy(fixtures.join("split.swm"), folder.path().join("split.swm")).unwrap();
+    let alone = run(folder.path(), &["split.swm"]);
+    assert_eq!(alone.code, 2);
+    let reason = r"C:\Windows\System32\config\SOFTWARE: expected data in the WIM";
+    let errors: Vec<_> = alone
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
+    assert_eq!(errors.len(), 11);
+    let second = format!("error: split.swm, image 2: mount-directory-missing: {reason}, ");
+    assert!(errors[1].starts_with(&second), "{}", errors[1]);
+    let table = alone.stdout.replace("\r\n", "\n");
+    let second = format!("\nsplit.swm, image 2: mount-directory-missing\n  Error: {reason}, ");
+    assert!(table.contains(&second), "{table}");
+}

@@ -36,6 +36,8 @@ pub use self::orphans::OrphanedMountDirectory;
 pub use self::volume::ReadSeek;
 #[cfg(feature = "captured-wim")]
 pub use self::wim_image::WimCapture;
+#[cfg(feature = "captured-wim")]
+pub(crate) use self::wim_image::wim_header;
 
 use serde::Serialize;
 

@@ -190,7 +190,7 @@ fn parts_beside(path: &Path, header: &WimHeader) -> Result<Vec<PathBuf>, Error> 
     }
     files.sort();
     files.retain(|file| {
-        let other = header_of(file);
+        let other = wim_header(file);
         other.is_some_and(|other| {
             (other.guid, other.total_parts) == (header.guid, header.total_parts)
                 && other.part_number != header.part_number
@@ -199,7 +199,8 @@ fn parts_beside(path: &Path, header: &WimHeader) -> Result<Vec<PathBuf>, Error> 
     Ok(files)
 }
 
-fn header_of(file: &Path) -> Option<WimHeader> {
+/// The header of a file that is a WIM.
+pub(crate) fn wim_header(file: &Path) -> Option<WimHeader> {
     let mut start = Vec::new();
     let file = File::open(file).ok()?;
     file.take(WimHeader::SIZE as u64)

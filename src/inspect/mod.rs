@@ -3,6 +3,8 @@
 //! Here it is found out what the evidence is, and each capture in it is read; `machine` reads the registry of each captured machine and judges what it
 //! says.
 
+#[cfg(any(feature = "captured-wim", feature = "disk-image"))]
+mod companions;
 mod identify;
 mod machine;
 
@@ -10,6 +12,8 @@ use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
+#[cfg(any(feature = "captured-wim", feature = "disk-image"))]
+pub use self::companions::companions;
 pub use self::identify::identify;
 use self::machine::{RegistryEvidence, SystemEvidence};
 #[cfg(feature = "captured-wim")]
@@ -303,7 +307,7 @@ impl Inspection<'_> {
             captures.push(capture);
         }
         if !is_windows_found && !self.options.find_orphans {
-            return Err(Error::malformed(
+            return Err(Error::no_capture(
                 "an image with Windows\\System32\\config\\SOFTWARE",
                 match captures.len() {
                     1 => "an image without it".to_owned(),
@@ -347,11 +351,8 @@ impl Inspection<'_> {
         match captures.first_mut() {
             Some(first) => first.add_warnings(disk.take_warnings()),
             None => {
-                return Err(Error::malformed(
-                    "a volume with Windows\\System32\\config\\SOFTWARE",
-                    disk.volume_names(),
-                )
-                .or_remedy("name the disk that Windows is on, and this one as a drive of it"));
+                let remedy = "name the disk that Windows is on, and this one as a drive of it";
+                return Err(disk.without_windows().or_remedy(remedy));
             }
         }
         Ok(captures)

@@ -87,7 +87,8 @@ pub(crate) struct Arguments {
 
     /// Also every capture in a folder and below it, found by content; repeatable
     ///
-    /// Exports, SOFTWARE hives, captured trees, images and archives. Links are not followed, other files are passed over.
+    /// Exports, SOFTWARE hives, captured trees, images and archives. Links are not followed; other files are passed over, and so are
+    /// parts of what lies beside them, and images and archives without a Windows or an export.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Evidence")]
     pub(crate) recursive: Vec<PathBuf>,
 

@@ -1,12 +1,13 @@
 //! Which evidence is to be inspected: what the command line names, what lists name, what lies in folders.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use dism_mount_status::{Error, EvidenceKind, identify};
-use walkdir::WalkDir;
+use dism_mount_status::{Error, EvidenceKind, companions, identify};
+use walkdir::{DirEntry, WalkDir};
 
 use crate::arguments::{Arguments, is_standard_input};
 
@@ -20,8 +21,10 @@ pub(crate) struct EvidenceList {
 /// A piece of evidence that is named or was found.
 #[derive(Debug)]
 pub(crate) enum Evidence {
-    /// It lies there, or is standard input.
+    /// It is named: it lies there, or is standard input.
     At(PathBuf),
+    /// It was found in a folder, and may prove to hold nothing to judge.
+    Found(PathBuf),
     /// Something on the way to evidence cannot be read.
     Unreadable(PathBuf, Error),
 }
@@ -33,11 +36,16 @@ enum Source {
         lines: Box<dyn BufRead + Send>,
         separator: u8,
     },
-    Folder {
-        folder: PathBuf,
-        walk: walkdir::IntoIter,
-        found: u64,
-    },
+    Folder(Box<FolderSearch>),
+}
+
+/// A folder in which captures are looked for, and below it.
+struct FolderSearch {
+    folder: PathBuf,
+    walk: walkdir::IntoIter,
+    /// For the folders that the walk is in: which of their files belong to others.
+    companions: Vec<(PathBuf, BTreeSet<OsString>)>,
+    is_barren: bool,
 }
 
 impl EvidenceList {
@@ -63,11 +71,7 @@ impl EvidenceList {
             });
         }
         let folders = arguments.recursive.iter();
-        sources.extend(folders.map(|folder| Source::Folder {
-            folder: folder.clone(),
-            walk: WalkDir::new(folder).sort_by_file_name().into_iter(),
-            found: 0,
-        }));
+        sources.extend(folders.map(|folder| Source::Folder(Box::new(FolderSearch::new(folder)))));
         let is_known = sources.len() == 1;
         Ok(EvidenceList {
             count: is_known.then_some(arguments.evidence.len() as u64),
@@ -110,26 +114,7 @@ impl Source {
                     Some(Evidence::Unreadable(PathBuf::from(&*name), error.into()))
                 }
             },
-            Source::Folder {
-                folder,
-                walk,
-                found,
-            } => match next_capture(walk) {
-                Some(evidence) => {
-                    *found += 1;
-                    Some(evidence)
-                }
-                // A folder in which nothing was inspected proves nothing.
-                None if *found == 0 => {
-                    *found = 1;
-                    let error = io::Error::new(
-                        io::ErrorKind::NotFound,
-                        "there is no evidence in this folder or below it",
-                    );
-                    Some(Evidence::Unreadable(folder.clone(), error.into()))
-                }
-                None => None,
-            },
+            Source::Folder(search) => search.next(),
         }
     }
 }
@@ -174,31 +159,83 @@ fn path(bytes: Vec<u8>) -> io::Result<PathBuf> {
         .into())
 }
 
-/// The next capture in a folder. What lies in a captured tree is part of it.
-fn next_capture(walk: &mut walkdir::IntoIter) -> Option<Evidence> {
-    loop {
-        let entry = match walk.next()? {
-            Ok(entry) => entry,
-            Err(error) => {
-                let path = error.path().unwrap_or(Path::new("")).to_owned();
-                return Some(Evidence::Unreadable(path, reason(error).into()));
-            }
-        };
-        let kind = entry.file_type();
-        if !kind.is_dir() && !kind.is_file() {
-            continue;
+impl FolderSearch {
+    fn new(folder: &Path) -> Self {
+        FolderSearch {
+            folder: folder.to_owned(),
+            walk: WalkDir::new(folder).sort_by_file_name().into_iter(),
+            companions: Vec::new(),
+            is_barren: true,
         }
-        match identify(entry.path()) {
-            Ok(None) => {}
-            Ok(Some(found)) => {
-                if found == EvidenceKind::Directory || kind.is_dir() {
-                    walk.skip_current_dir();
+    }
+
+    fn next(&mut self) -> Option<Evidence> {
+        let found = self.next_capture();
+        // A folder in which nothing was inspected proves nothing.
+        let is_barren = std::mem::take(&mut self.is_barren);
+        found.or_else(|| {
+            let text = "there is no evidence in this folder or below it";
+            let error = io::Error::new(io::ErrorKind::NotFound, text);
+            is_barren.then(|| Evidence::Unreadable(self.folder.clone(), error.into()))
+        })
+    }
+
+    /// The next capture. What lies in a captured tree is part of it.
+    fn next_capture(&mut self) -> Option<Evidence> {
+        while let Some(entry) = self.walk.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let path = error.path().unwrap_or(Path::new("")).to_owned();
+                    return Some(Evidence::Unreadable(path, reason(error).into()));
                 }
-                return Some(Evidence::At(entry.into_path()));
+            };
+            let kind = entry.file_type();
+            if !kind.is_dir() && !kind.is_file() {
+                continue;
             }
-            // The walk itself says what it cannot read of a directory.
-            Err(_) if kind.is_dir() => {}
-            Err(error) => return Some(Evidence::Unreadable(entry.into_path(), error)),
+            match identify(entry.path()) {
+                Ok(None) => {}
+                Ok(Some(found)) => {
+                    if kind.is_dir() {
+                        self.walk.skip_current_dir();
+                    } else if self.belongs_to_another(&entry, found) {
+                        continue;
+                    }
+                    return Some(Evidence::Found(entry.into_path()));
+                }
+                // The walk itself says what it cannot read of a directory.
+                Err(_) if kind.is_dir() => {}
+                Err(error) => return Some(Evidence::Unreadable(entry.into_path(), error)),
+            }
         }
+        None
+    }
+
+    /// Whether a file is read with another one beside it.
+    fn belongs_to_another(&mut self, file: &DirEntry, kind: EvidenceKind) -> bool {
+        // A part of a disk that is split may start like anything.
+        let is_numbered = || {
+            let extension = file.path().extension();
+            extension.is_some_and(|it| it.as_encoded_bytes().iter().all(u8::is_ascii_digit))
+        };
+        let may_belong = matches!(kind, EvidenceKind::CapturedWim | EvidenceKind::DiskImage);
+        let Some(folder) = file.path().parent().filter(|_| may_belong || is_numbered()) else {
+            return false;
+        };
+        // The walk has left those that the file does not lie in.
+        self.companions
+            .retain(|(known, _)| folder.starts_with(known));
+        let known = self
+            .companions
+            .iter()
+            .position(|(known, _)| known == folder);
+        let known = known.unwrap_or_else(|| {
+            // That a folder cannot be listed, the walk says.
+            let found = companions(folder).unwrap_or_default();
+            self.companions.push((folder.to_owned(), found));
+            self.companions.len() - 1
+        });
+        self.companions[known].1.contains(file.file_name())
     }
 }

@@ -50,6 +50,7 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
     }
     let options = arguments.options(is_alone);
     let mut outcome = None;
+    let mut passed_over = 0;
     let written = destination.write(|out| {
         let mut writer = format::writer(arguments, destination.layout());
         let mut errors = 0;
@@ -64,6 +65,7 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
                 if let (true, false, Some(first)) = (is_alone, arguments.quiet, captures.first()) {
                     messages::about_options(first, arguments);
                 }
+                passed_over += u64::from(captures.is_empty());
                 for capture in &captures {
                     // Counted first: the reader of the output may go away.
                     outcome = outcome.max(Some(Outcome::of(capture, arguments.fail_on)));
@@ -83,13 +85,20 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
     });
     progress::end();
     written?;
-    // An empty list proves nothing.
+    if passed_over > 0 && !arguments.quiet {
+        messages::passed_over(passed_over);
+    }
+    // Nothing that was inspected proves nothing.
     outcome.ok_or_else(|| {
-        io::Error::other("there is no evidence: the list is empty; write paths into it, one a line")
+        io::Error::other(match passed_over {
+            0 => "there is no evidence: the list is empty; write paths into it, one a line",
+            _ => "there is no evidence: there is nothing to judge in what was found; name where Windows was captured",
+        })
     })
 }
 
-/// The captures in one piece of evidence. One that cannot be read does not hide the others.
+/// The captures in one piece of evidence. One that cannot be read does not hide the others. There are none in what was found
+/// in a folder and holds none.
 fn captures(evidence: &Evidence, options: &InspectOptions) -> Vec<Capture> {
     let (path, inspected) = match evidence {
         Evidence::Unreadable(path, error) => (path, Err(error.clone())),
@@ -97,6 +106,10 @@ fn captures(evidence: &Evidence, options: &InspectOptions) -> Vec<Capture> {
             (path, inspect_stream("-", io::stdin().lock(), options))
         }
         Evidence::At(path) => (path, inspect(path, options)),
+        Evidence::Found(path) => match inspect(path, options) {
+            Err(error) if error.holds_no_capture() => return Vec::new(),
+            inspected => (path, inspected),
+        },
     };
     inspected.map_or_else(
         |error| vec![Capture::unreadable(path.display().to_string(), &error)],
@@ -106,7 +119,7 @@ fn captures(evidence: &Evidence, options: &InspectOptions) -> Vec<Capture> {
 
 /// What is reported of evidence on which this program itself failed.
 fn defect(evidence: &Evidence, message: &str) -> Vec<Capture> {
-    let (Evidence::At(path) | Evidence::Unreadable(path, _)) = evidence;
+    let (Evidence::At(path) | Evidence::Found(path) | Evidence::Unreadable(path, _)) = evidence;
     let text = format!("this program failed on it, which is a defect to be reported: {message}");
     let error = io::Error::other(text).into();
     vec![Capture::unreadable(path.display().to_string(), &error)]

@@ -14,9 +14,13 @@ use dism_mount_status::visible::visible;
 pub(crate) fn about(capture: &Capture, arguments: &Arguments, destination: &Destination) {
     let seen = arguments.format == Format::Table && destination.is_terminal();
     if !arguments.quiet && !carries_warnings(arguments.format) {
+        let name = match &capture.part {
+            Some(part) => format!("{}, {part}", capture.evidence),
+            None => capture.evidence.clone(),
+        };
         let texts = capture.warnings.iter().map(|warning| warning.message());
         for text in texts.take(MOST).chain(left_out(capture.warnings.len())) {
-            warning(&format!("{}: {text}", capture.evidence));
+            warning(&format!("{name}: {text}"));
         }
     }
     if let Some(reason) = &capture.error
@@ -33,6 +37,14 @@ pub(crate) fn about_options(capture: &Capture, arguments: &Arguments) {
             warning(&text);
         }
     }
+}
+
+/// Says how many of the files that were found hold nothing to judge.
+pub(crate) fn passed_over(count: u64) {
+    let text = format!(
+        "archives, WIM files and disk images passed over, as there is no Windows and no registry export in them: {count}"
+    );
+    say(AnsiColor::Cyan, "note", &text);
 }
 
 fn carries_warnings(format: Format) -> bool {

@@ -16,7 +16,7 @@ use crate::error::{Error, Warning, WarningCode, Warnings};
 use crate::registry::hive::Hive;
 
 /// How many members are looked into.
-const MAX_LOOKED_INTO: u32 = 100_000;
+pub(super) const MAX_LOOKED_INTO: u32 = 100_000;
 /// How many hives, logs and exports are dealt with.
 const MAX_FOUND: usize = 1000;
 /// How many bytes of a member tell what it is.

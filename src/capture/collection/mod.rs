@@ -248,19 +248,25 @@ impl Collection {
             failure = collection.find_loose_files(&mut warnings);
         }
         if collection.parts.is_empty() {
-            return Err(failure.unwrap_or_else(|| {
-                Error::malformed(
-                    "a collection with Windows\\System32\\config\\SOFTWARE, a SOFTWARE hive or a registry export",
-                    match collection.members.len() {
-                        1 => "one member, which is none".to_owned(),
-                        count => format!("{count} members, none of which is one"),
-                    },
-                )
-                .or_remedy("name what the collector wrote, or collect SOFTWARE from the machine")
-            }));
+            return Err(failure.unwrap_or_else(|| collection.without_captures()));
         }
         collection.warnings = RefCell::new(warnings);
         Ok(collection)
+    }
+
+    fn without_captures(&self) -> Error {
+        let expected = "a collection with Windows\\System32\\config\\SOFTWARE, a SOFTWARE hive or a registry export";
+        let found = match self.members.len() {
+            1 => "one member, which is none".to_owned(),
+            count => format!("{count} members, none of which is one"),
+        };
+        let is_looked_into =
+            self.members.is_whole() && self.members.len() <= loose_files::MAX_LOOKED_INTO;
+        let error = match is_looked_into {
+            true => Error::no_capture(expected, found),
+            false => Error::malformed(expected, found),
+        };
+        error.or_remedy("name what the collector wrote, or collect SOFTWARE from the machine")
     }
 
     /// Takes hives and exports by their content; gives the reason for which something could not be looked into.

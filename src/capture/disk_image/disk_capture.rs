@@ -19,6 +19,8 @@ pub struct DiskCapture {
     volumes: Vec<DiskVolume>,
     /// The volumes that are not read, in the order of the disk, and what they are.
     others: Vec<String>,
+    /// Whether there may be a Windows on one of those.
+    hides_windows: bool,
     warnings: Warnings,
 }
 
@@ -87,6 +89,8 @@ impl DiskCapture {
         let mut capture = DiskCapture {
             volumes: Vec::new(),
             others: Vec::new(),
+            // What is damaged may not show all that it holds.
+            hides_windows: !warnings.as_slice().is_empty(),
             warnings,
         };
         for partition in &table.partitions {
@@ -97,7 +101,7 @@ impl DiskCapture {
                 true => "none".to_owned(),
                 false => capture.others.join("; "),
             };
-            return Err(Error::malformed("an NTFS volume", found));
+            return Err(capture.nothing_to_judge("an NTFS volume", found));
         }
         for text in std::mem::take(&mut capture.others) {
             let warning = Warning::new(WarningCode::VolumeNotRead, text);
@@ -115,11 +119,13 @@ impl DiskCapture {
             Err(error) => {
                 let place = number.map_or("the disk".to_owned(), |n| format!("partition {n}"));
                 self.others.push(format!("{place} cannot be read: {error}"));
+                self.hides_windows = true;
                 return;
             }
         };
         if file_system != FileSystem::Ntfs {
             self.others.push(other_volume(partition, file_system));
+            self.hides_windows |= file_system.may_hold_windows() && !partition.kind.is_reserved();
             return;
         }
         self.volumes.push(DiskVolume {
@@ -163,12 +169,20 @@ impl DiskCapture {
         parts
     }
 
-    /// What volumes were found, for a message.
-    pub fn volume_names(&self) -> String {
+    /// The error of a disk without any [installation](Self::installations).
+    pub fn without_windows(&self) -> Error {
         let names: Vec<_> = self.volumes.iter().filter_map(DiskVolume::name).collect();
-        match names.is_empty() {
+        let found = match names.is_empty() {
             true => "an NTFS volume without it".to_owned(),
             false => format!("NTFS volumes without it: {}", names.join(", ")),
+        };
+        self.nothing_to_judge("a volume with Windows\\System32\\config\\SOFTWARE", found)
+    }
+
+    fn nothing_to_judge(&self, expected: &'static str, found: String) -> Error {
+        match self.hides_windows {
+            true => Error::malformed(expected, found),
+            false => Error::no_capture(expected, found),
         }
     }
 

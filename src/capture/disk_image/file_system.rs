@@ -97,6 +97,19 @@ const BITLOCKER_TO_GO: Uuid = Uuid::from_u128(0x4967D63B_2E29_4AD8_8399_F6A339E3
 const FRONT: usize = 4096;
 
 impl FileSystem {
+    /// Whether there may be a Windows in what is not looked into: on a file system that it starts from, or in one that
+    /// hides what it holds.
+    pub(super) fn may_hold_windows(self) -> bool {
+        use FileSystem as Is;
+        match self {
+            Is::Ntfs | Is::Refs | Is::BitLocker | Is::Luks | Is::Unknown => true,
+            Is::StorageSpaces | Is::DynamicDisk | Is::Lvm | Is::LinuxRaid | Is::Vmfs => true,
+            Is::Fat | Is::ExFat | Is::Ext2 | Is::Ext3 | Is::Ext4 | Is::Xfs | Is::Btrfs => false,
+            Is::F2fs | Is::LinuxSwap | Is::SquashFs | Is::Iso9660 | Is::HfsPlus => false,
+            Is::Apfs | Is::Empty => false,
+        }
+    }
+
     /// Tells what a volume is formatted with. A volume may be shorter than where a signature would stand.
     ///
     /// # Errors

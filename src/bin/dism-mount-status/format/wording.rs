@@ -40,8 +40,11 @@ pub(crate) fn evidence(capture: &Capture) -> String {
 
 /// Why a capture could not be read, without its name before it.
 pub(crate) fn reason(capture: &Capture, error: &CaptureError) -> String {
-    let prefix = format!("{}: ", capture.evidence);
-    let reason = error.message.strip_prefix(&prefix);
+    let name = match &capture.part {
+        Some(part) => format!("{}, {part}: ", capture.evidence),
+        None => format!("{}: ", capture.evidence),
+    };
+    let reason = error.message.strip_prefix(&name);
     visible(reason.unwrap_or(&error.message))
 }
 

@@ -73,15 +73,13 @@ pub enum PartitionKind {
 }
 
 /// Types of a GPT's partitions that have a name here.
-const KINDS: [(Uuid, &str); 8] = [
+const KINDS: [(Uuid, &str); 9] = [
     (
         Uuid::from_u128(0xC12A7328_F81F_11D2_BA4B_00A0C93EC93B),
         "EFI system partition",
     ),
-    (
-        Uuid::from_u128(0xE3C9E316_0B5C_4DB8_817D_F92DF00215AE),
-        "Microsoft reserved partition",
-    ),
+    (PartitionKind::RESERVED, "Microsoft reserved partition"),
+    (PartitionKind::BIOS_BOOT, "BIOS boot partition"),
     (
         Uuid::from_u128(0xEBD0A0A2_B9E5_4433_87C0_68B6B72699C7),
         "basic data partition",
@@ -103,9 +101,16 @@ const KINDS: [(Uuid, &str); 8] = [
 ];
 
 impl PartitionKind {
+    const RESERVED: Uuid = Uuid::from_u128(0xE3C9E316_0B5C_4DB8_817D_F92DF00215AE);
+    const BIOS_BOOT: Uuid = Uuid::from_u128(0x21686148_6449_6E6F_744E_656564454649);
     const LDM_METADATA: Uuid = Uuid::from_u128(0x5808C8AA_7E8F_42E0_85D2_E1E90434CFB3);
     const LDM_DATA: Uuid = Uuid::from_u128(0xAF9B60A0_1431_4F62_BC68_3311714A69AD);
     const LDM_MBR: u8 = 0x42;
+
+    /// Whether it is set aside for the starting of the machine or for later use, without a file system.
+    pub fn is_reserved(self) -> bool {
+        matches!(self, PartitionKind::Gpt(kind) if [Self::RESERVED, Self::BIOS_BOOT].contains(&kind))
+    }
 
     /// Whether it belongs to a Windows dynamic disk: what volumes lie there, the table does not tell.
     pub fn is_dynamic_disk(self) -> bool {
