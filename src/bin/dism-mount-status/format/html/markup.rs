@@ -23,9 +23,14 @@ pub(super) fn text(text: &str) -> String {
     escaped
 }
 
-/// Text that stands in evidence, set apart from what stands around it.
+/// Text that stands in evidence, set apart from what stands around it. A path may be broken behind its separators, an
+/// escaped character not.
 pub(super) fn evidence(evidence: &str) -> String {
-    format!("<span class=\"evidence\">{}</span>", text(evidence))
+    let text = text(evidence)
+        .replace('/', "/<wbr>")
+        .replace('\\', "\\<wbr>")
+        .replace("\\<wbr>u{", "\\u{");
+    format!("<span class=\"evidence\">{text}</span>")
 }
 
 /// A text of the registration.
@@ -61,6 +66,14 @@ mod tests {
         assert_eq!(
             text("<b a=\"x\" b='y'>&amp;\u{202e}\n"),
             "&lt;b a=&quot;x&quot; b=&#39;y&#39;&gt;&amp;amp;\\u{202e}\\u{a}"
+        );
+    }
+
+    #[test]
+    fn paths_may_be_broken_behind_their_separators() {
+        assert_eq!(
+            evidence("C:\\a/b\u{202e}<"),
+            "<span class=\"evidence\">C:\\<wbr>a/<wbr>b\\u{202e}&lt;</span>"
         );
     }
 

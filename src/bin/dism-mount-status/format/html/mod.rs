@@ -21,7 +21,7 @@ use super::{ReportWriter, wording};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// `sha256-` and the digest in Base64, as a content security policy names what may run. A test holds them.
-const STYLE_HASH: &str = "sha256-VN6CNbg7gKCsJGYxS5qlx/6VMoKUUxAeHbkrgRbZ8Ts=";
+const STYLE_HASH: &str = "sha256-Xswh43yk2posUji8cA0LtLFLyCn8RIRtAhnnERtV1ls=";
 const SCRIPT_HASH: &str = "sha256-AvkJRzDXMk1AubyUqnEWNHdbSKOmCnyK2iJJNRsQ0RY=";
 
 /// How many warnings of a capture are shown; the JSON form has them all.
