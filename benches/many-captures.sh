@@ -1,64 +1,92 @@
 #!/usr/bin/env bash
-# Inspects many captures of mixed kinds (exports, hives, trees, WIM files) with one job and with two, and prints time, ratio and
-# peak memory at a tenth of the number and at all of it.
+# Inspects many captures of mixed kinds (exports, hives, a tree, a WIM file, zips, tar archives, a disk image) with one job and with two, and prints
+# time, ratio and peak memory at a tenth of the number and at all of it.
 #
 # usage: benches/many-captures.sh [COUNT [FORMAT...]]
 #
-# COUNT is 10000 and the format jsonl where they are not given. The captures are links to the fixtures, so that the page cache holds them all. Needs bash, GNU time
-# and python3. Other work on the same processors falsifies the ratio: the load at the start is printed.
+# COUNT is 10000, and the formats are jsonl, csv, summary and html, where they are not given. RUNS=N takes the best of N runs, 3 if it is not set. The captures are links
+# to copies of fixtures, so that the page cache holds them all. Needs bash, GNU time, python3 and two processors. Other work on them falsifies the ratio: the load is
+# printed, and a second table says what each kind costs by itself.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 count="${1:-10000}"
 formats=("${@:2}")
-[[ ${#formats[@]} -gt 0 ]] || formats=(jsonl)
+[[ ${#formats[@]} -gt 0 ]] || formats=(jsonl csv summary html)
+runs="${RUNS:-3}"
+[[ "$count" =~ ^[0-9]+$ && "$count" -ge 100 ]] || { echo "COUNT is a number from 100 on, not $count" >&2; exit 2; }
+[[ -x /usr/bin/time ]] || { echo 'GNU time is missing (Debian: time)' >&2; exit 2; }
 cargo build --quiet --release --features cli
 program="$PWD/target/release/dism-mount-status"
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
+
 # Links to folders would not do for trees: their files are linked one by one.
 python3 - "$PWD/fixtures" "$scratch" "$count" <<'PYTHON'
-import os, shutil, sys
+import lzma, os, shutil, sys
 fixtures, scratch, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-sources = [("reg", "registry/every-status.reg"), ("tree", "captures/three-mounts/tree"), ("hive", "captures/needs-remount/tree/Windows/System32/config/SOFTWARE"),
-           ("reg", "registry/one-mounted.reg"), ("wim", "captured-wim/lzx.wim")]
-# Beside the first of each kind, in the same file system: what is linked to.
-kept = []
-for number, (kind, source) in enumerate(sources):
-    to = f"{scratch}/source{number}"
-    copy = shutil.copytree if kind == "tree" else shutil.copy
-    copy(f"{fixtures}/{source}", to)
-    kept.append((kind, to))
+SOURCES = [("export", "registry/every-status.reg"), ("tree", "captures/three-mounts/tree"),
+           ("hive", "captures/needs-remount/tree/Windows/System32/config/SOFTWARE"), ("export", "registry/one-mounted.reg"),
+           ("wim", "captured-wim/lzx.wim"), ("zip", "collections/velociraptor/collection.zip"), ("zip", "collections/kape/out.zip"),
+           ("tar", "collections/uac/uac.tar.gz"), ("tar", "collections/packed-tree/tree.tar.zst"), ("disk", "disk-images/volume-512/volume.img.xz")]
+# Copies of them in the same file system: what is linked to. A file has at most 65,000 names on ext4.
+MOST_LINKS = 30_000
 os.mkdir(f"{scratch}/captures")
 with open(f"{scratch}/list", "w") as names:
+    copies = {}
     for number in range(count):
-        kind, source = kept[number % len(kept)]
-        name = f"{scratch}/captures/{number:06}.{kind}"
-        if kind == "tree":
-            shutil.copytree(source, name, copy_function=os.link)
-        else:
-            os.link(source, name)
+        kind, source = SOURCES[number % len(SOURCES)]
+        copy = f"{scratch}/{number % len(SOURCES)}-{number // MOST_LINKS}"
+        if copy not in copies:
+            if kind == "tree":
+                shutil.copytree(f"{fixtures}/{source}", copy)
+            elif source.endswith(".xz"):
+                with lzma.open(f"{fixtures}/{source}") as packed, open(copy, "wb") as unpacked:
+                    shutil.copyfileobj(packed, unpacked)
+            else:
+                shutil.copy(f"{fixtures}/{source}", copy)
+            copies[copy] = kind
+        # A folder of its own each: what lies beside a hive may be its log.
+        folder = f"{scratch}/captures/{number:06}"
+        os.mkdir(folder)
+        name = f"{folder}/{kind}"
+        shutil.copytree(copy, name, copy_function=os.link) if kind == "tree" else os.link(copy, name)
         names.write(name + "\n")
 PYTHON
-printf 'load at the start: %s\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)"
 
-# measure NUMBER JOBS FORMAT: seconds, processor seconds, KiB; the best of three runs.
+# measure LIST JOBS FORMAT: seconds, processor seconds and KiB of the quickest run.
 measure() {
-    local run
-    for run in 1 2 3; do
-        head -n "$1" "$scratch/list" | /usr/bin/time --format '%e %U %S %M' --output "$scratch/time" \
-            "$program" --from - --jobs "$2" --format "$3" --fail-on never --quiet --output /dev/null
+    local run status
+    for ((run = 0; run < runs; run++)); do
+        status=0
+        /usr/bin/time --quiet --format '%e %U %S %M' --output "$scratch/time" \
+            "$program" --from "$1" --jobs "$2" --format "$3" --fail-on never --quiet --output /dev/null || status=$?
+        [[ $status -eq 0 ]] || { echo "the program ended with $status" >&2; exit 1; }
         awk '{ printf "%s %.2f %s\n", $1, $2 + $3, $4 }' "$scratch/time"
     done | sort -n | head -n 1
 }
 
-printf '%-8s %9s  %22s  %22s  %6s\n' format captures '1 job' '2 jobs' ratio
+printf 'processors: %s, load at the start: %s\n\n' "$(nproc)" "$(cut -d ' ' -f 1-3 /proc/loadavg)"
+printf '%-8s %8s | %8s %9s %9s | %8s %9s %9s | %5s\n' format captures '1 job' processor memory '2 jobs' processor memory ratio
 for format in "${formats[@]}"; do
     for number in $((count / 10)) "$count"; do
-        read -r one one_processor one_memory <<<"$(measure "$number" 1 "$format")"
-        read -r two two_processor two_memory <<<"$(measure "$number" 2 "$format")"
-        printf '%-8s %9d  %6.2f s %8.1f MiB  %6.2f s %8.1f MiB  %6.2f  (processor: %s s, %s s)\n' "$format" "$number" \
-            "$one" "$(awk "BEGIN { print $one_memory / 1024 }")" "$two" "$(awk "BEGIN { print $two_memory / 1024 }")" \
-            "$(awk -v one="$one" -v two="$two" 'BEGIN { print (two > 0) ? one / two : 0 }')" "$one_processor" "$two_processor"
+        head -n "$number" "$scratch/list" >"$scratch/part"
+        read -r one one_processor one_memory <<<"$(measure "$scratch/part" 1 "$format")"
+        read -r two two_processor two_memory <<<"$(measure "$scratch/part" 2 "$format")"
+        awk -v format="$format" -v number="$number" -v one="$one" -v one_processor="$one_processor" -v one_memory="$one_memory" \
+            -v two="$two" -v two_processor="$two_processor" -v two_memory="$two_memory" 'BEGIN {
+                printf "%-8s %8d | %6.2f s %7.2f s %5.1f MiB | %6.2f s %7.2f s %5.1f MiB | %5.2f\n", format, number,
+                    one, one_processor, one_memory / 1024, two, two_processor, two_memory / 1024, (two > 0 ? one / two : 0)
+            }'
     done
 done
+
+printf '\n%-8s %8s | %14s\n' kind captures '1 job, each'
+for kind in export hive tree wim zip tar disk; do
+    grep "/$kind\$" "$scratch/list" | head -n 1000 >"$scratch/part"
+    number="$(wc -l <"$scratch/part")"
+    read -r seconds _ _ <<<"$(measure "$scratch/part" 1 jsonl)"
+    awk -v kind="$kind" -v number="$number" -v seconds="$seconds" \
+        'BEGIN { printf "%-8s %8d | %8.0f microseconds\n", kind, number, 1e6 * seconds / number }'
+done
+printf '\nload at the end: %s\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)"

@@ -10,7 +10,8 @@ use std::thread;
 /// How many results of each job may wait for one before them, so that memory stays bounded.
 const AHEAD: usize = 4;
 
-/// Works on `items` in `jobs` threads, and gives each result to `each`, in the order of the items.
+/// Works on `items` in `jobs` threads, and gives each result to `each`, in the order of the items. A single job needs no
+/// thread of its own.
 ///
 /// A panic of `work` is a result, too: `failed` makes it of the panic's message.
 ///
@@ -23,6 +24,14 @@ pub(crate) fn run<I: Send, R: Send>(
     failed: impl Fn(&I, &str) -> R + Sync,
     mut each: impl FnMut(R) -> io::Result<()>,
 ) -> io::Result<()> {
+    // What the work looks at belongs to it alone.
+    let attempt = |item: &I| {
+        let result = catch_unwind(AssertUnwindSafe(|| work(item)));
+        result.unwrap_or_else(|panic| failed(item, message(&*panic)))
+    };
+    if jobs.get() == 1 {
+        return items.map(|item| attempt(&item)).try_for_each(each);
+    }
     let queue = Queue {
         items: Mutex::new(items.enumerate()),
         progress: Mutex::new(Progress {
@@ -32,17 +41,15 @@ pub(crate) fn run<I: Send, R: Send>(
             is_over: false,
             results: BTreeMap::new(),
         }),
-        changed: Condvar::new(),
+        ready: Condvar::new(),
+        room: Condvar::new(),
         most_begun: jobs.get() * AHEAD,
     };
     thread::scope(|scope| {
         for _ in 0..jobs.get() {
             scope.spawn(|| {
                 while let Some((number, item)) = queue.begin() {
-                    // What the work looks at belongs to it alone.
-                    let result = catch_unwind(AssertUnwindSafe(|| work(&item)));
-                    let result = result.unwrap_or_else(|panic| failed(&item, message(&*panic)));
-                    queue.finish(number, result);
+                    queue.finish(number, attempt(&item));
                 }
                 queue.leave();
             });
@@ -68,7 +75,10 @@ fn message(panic: &(dyn std::any::Any + Send)) -> &str {
 struct Queue<T, R> {
     items: Mutex<T>,
     progress: Mutex<Progress<R>>,
-    changed: Condvar,
+    /// The next result in order is there, or there will be none.
+    ready: Condvar,
+    /// There is room for another result, or none is wanted any more.
+    room: Condvar,
     /// How many items may be begun and not taken yet.
     most_begun: usize,
 }
@@ -88,21 +98,13 @@ impl<I, T: Iterator<Item = (usize, I)>, R> Queue<T, R> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(
-        &self,
-        progress: MutexGuard<'a, Progress<R>>,
-        while_so: impl Fn(&Progress<R>) -> bool,
-    ) -> MutexGuard<'a, Progress<R>> {
-        self.changed
-            .wait_while(progress, |progress| while_so(progress))
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The next item, as soon as there is room for its result.
     fn begin(&self) -> Option<(usize, I)> {
-        let mut progress = self.wait(self.progress(), |progress| {
+        let is_full = |progress: &mut Progress<R>| {
             !progress.is_over && progress.begun - progress.taken >= self.most_begun
-        });
+        };
+        let waited = self.room.wait_while(self.progress(), is_full);
+        let mut progress = waited.unwrap_or_else(PoisonError::into_inner);
         if progress.is_over {
             return None;
         }
@@ -120,30 +122,35 @@ impl<I, T: Iterator<Item = (usize, I)>, R> Queue<T, R> {
     }
 
     fn finish(&self, number: usize, result: R) {
-        self.progress().results.insert(number, result);
-        self.changed.notify_all();
+        let mut progress = self.progress();
+        progress.results.insert(number, result);
+        if number == progress.taken {
+            self.ready.notify_one();
+        }
     }
 
     fn leave(&self) {
         self.progress().running -= 1;
-        self.changed.notify_all();
+        self.ready.notify_one();
     }
 
     /// Nothing more is begun.
     fn end(&self) {
         self.progress().is_over = true;
-        self.changed.notify_all();
+        self.room.notify_all();
     }
 
     /// The next result in order; `None` when there is none any more.
     fn take(&self) -> Option<R> {
-        let mut progress = self.wait(self.progress(), |progress| {
+        let is_missing = |progress: &mut Progress<R>| {
             progress.running > 0 && !progress.results.contains_key(&progress.taken)
-        });
+        };
+        let waited = self.ready.wait_while(self.progress(), is_missing);
+        let mut progress = waited.unwrap_or_else(PoisonError::into_inner);
         let next = progress.taken;
         let result = progress.results.remove(&next)?;
         progress.taken += 1;
-        self.changed.notify_all();
+        self.room.notify_one();
         Some(result)
     }
 }
@@ -213,31 +220,29 @@ mod tests {
 
     #[test]
     fn a_panic_is_the_result_of_its_item_only() {
-        let results = collect(2, 0..3, |&item| match item {
-            1 => panic!("four"),
-            _ => item,
-        });
-        assert_eq!(results, [0, 4, 2]);
+        for count in [1, 2] {
+            let results = collect(count, 0..3, |&item| match item {
+                1 => panic!("four"),
+                _ => item,
+            });
+            assert_eq!(results, [0, 4, 2]);
+        }
     }
 
     #[test]
     fn an_error_ends_the_work() {
-        let begun = AtomicUsize::new(0);
-        let items = (0..).inspect(|_| {
-            begun.fetch_add(1, Ordering::SeqCst);
-        });
-        let failed = |_: &usize, _: &str| 0;
-        let ended = run(
-            items,
-            jobs(2),
-            |&item| item,
-            failed,
-            |result| match result {
+        for count in [1, 2] {
+            let begun = AtomicUsize::new(0);
+            let items = (0..).inspect(|_| {
+                begun.fetch_add(1, Ordering::SeqCst);
+            });
+            let each = |result| match result {
                 5 => Err(io::ErrorKind::BrokenPipe.into()),
                 _ => Ok(()),
-            },
-        );
-        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-        assert!(begun.load(Ordering::SeqCst) < 100);
+            };
+            let ended = run(items, jobs(count), |&item| item, |_, _| 0, each);
+            assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+            assert!(begun.load(Ordering::SeqCst) < 100);
+        }
     }
 }

@@ -17,6 +17,7 @@ mod output;
 mod progress;
 
 use std::io;
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use dism_mount_status::{Capture, InspectOptions, inspect, inspect_stream};
@@ -57,7 +58,11 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
         writer.begin(out)?;
         batch::run(
             evidence,
-            arguments.jobs(),
+            if is_alone {
+                NonZero::<usize>::MIN
+            } else {
+                arguments.jobs()
+            },
             |evidence| captures(evidence, &options),
             defect,
             |captures| {

@@ -1,8 +1,8 @@
 //! Where the volumes of captured machines lie in a collection, by the names of its members.
 //!
-//! Velociraptor names the folder of a volume after its device (`uploads/ntfs/%5C%5C.%5CC%3A`), KAPE after its letter (`C`),
-//! UAC puts everything below `[root]`. Without a device in its name, a folder is taken for the root of a volume where
-//! `Windows/System32/config/SOFTWARE` lies in it.
+//! Velociraptor names the folder of a volume after its device (`uploads/ntfs/%5C%5C.%5CC%3A`), KAPE after its letter (`C`)
+//! and that of a shadow copy after its number (`VSS1`, beside `C`), UAC puts everything below `[root]`. Without a device in
+//! its name, a folder is taken for the root of a volume where `Windows/System32/config/SOFTWARE` lies in it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,6 +41,8 @@ pub(super) struct LaidVolume {
     pub(super) host: Vec<u8>,
     /// What it is called; nothing says that of the root of a tree.
     pub(super) drive: Option<DriveName>,
+    /// What KAPE calls the shadow copy that it is.
+    copy: Option<String>,
     pub(super) collector: Collector,
 }
 
@@ -48,6 +50,9 @@ impl LaidVolume {
     /// The name of the shadow copy that it is, if it is one.
     pub(super) fn shadow_copy(&self) -> Option<String> {
         const SHADOW_COPY: &str = "harddiskvolumeshadowcopy";
+        if self.copy.is_some() {
+            return self.copy.clone();
+        }
         let PathRoot::Device(device) = self.drive.as_ref()?.root() else {
             return None;
         };
@@ -55,6 +60,14 @@ impl LaidVolume {
         let is_shadow_copy = name.to_ascii_lowercase().starts_with(SHADOW_COPY);
         is_shadow_copy.then_some(name)
     }
+}
+
+/// What tells volumes from each other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct VolumeName {
+    host: Vec<u8>,
+    drive: Option<DriveName>,
+    copy: Option<String>,
 }
 
 /// A folder that holds files of a volume: of one, there can be several.
@@ -73,7 +86,7 @@ pub(super) struct VolumeFolder {
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     pub(super) volumes: Vec<LaidVolume>,
-    by_host: HashMap<(Vec<u8>, Option<DriveName>), usize>,
+    by_host: HashMap<VolumeName, usize>,
     folders: HashMap<Vec<u8>, VolumeFolder>,
     /// The folders in which one is named after a drive's letter, and is the root of a Windows.
     hosts: HashSet<Vec<u8>>,
@@ -122,8 +135,12 @@ impl Layout {
                 return Some(*folder);
             }
             let (host, rank) = above_accessor(&names[..depth - 1]);
-            let host = joined(host);
-            return self.add(key, depth, host, Some(drive), Collector::Velociraptor, rank);
+            let name = VolumeName {
+                host: joined(host),
+                drive: Some(drive),
+                copy: None,
+            };
+            return self.add(key, depth, name, Collector::Velociraptor, rank);
         }
         if self.anchors.is_empty() {
             return None;
@@ -135,6 +152,7 @@ impl Layout {
             }
             let (host, name) = divided(&key);
             let drive = letter(name).filter(|_| self.hosts.contains(host));
+            let copy = kapes_copy(name).filter(|_| self.anchors.contains(&key));
             if drive.is_none() && !self.anchors.contains(&key) {
                 continue;
             }
@@ -145,14 +163,15 @@ impl Layout {
             let collector = match () {
                 () if is_upload => Collector::Velociraptor,
                 () if above.contains(&UAC_ROOT) => Collector::Uac,
-                () if drive.is_some() => Collector::Kape,
+                () if drive.is_some() || copy.is_some() => Collector::Kape,
                 () => Collector::Unknown,
             };
-            let host = match drive {
-                Some(_) => host.to_vec(),
-                None => key.clone(),
+            let host = match (&drive, &copy) {
+                (None, None) => key.clone(),
+                _ => host.to_vec(),
             };
-            return self.add(key, depth, host, drive, collector, 0);
+            let name = VolumeName { host, drive, copy };
+            return self.add(key, depth, name, collector, 0);
         }
         None
     }
@@ -161,13 +180,11 @@ impl Layout {
         &mut self,
         key: Vec<u8>,
         depth: usize,
-        host: Vec<u8>,
-        drive: Option<DriveName>,
+        name: VolumeName,
         collector: Collector,
         rank: u8,
     ) -> Option<VolumeFolder> {
-        let is = (host, drive);
-        let volume = match self.by_host.get(&is) {
+        let volume = match self.by_host.get(&name) {
             Some(volume) => *volume,
             None if self.volumes.len() == MAX_VOLUMES => {
                 self.is_full = true;
@@ -175,11 +192,11 @@ impl Layout {
             }
             None => {
                 let volume = self.volumes.len();
-                self.by_host.insert(is.clone(), volume);
-                let (host, drive) = is;
+                self.by_host.insert(name.clone(), volume);
                 self.volumes.push(LaidVolume {
-                    host,
-                    drive,
+                    host: name.host,
+                    drive: name.drive,
+                    copy: name.copy,
                     collector,
                 });
                 volume
@@ -199,11 +216,12 @@ impl Layout {
     }
 }
 
-/// Whether a folder with this name, or one in it, is how Velociraptor or UAC lay out a collection.
+/// Whether a folder with this name, or one in it, is how Velociraptor, UAC, or KAPE with shadow copies lay out a collection.
 pub(super) fn is_collectors_folder(names: &[&[u8]]) -> bool {
     match names {
         [UPLOADS, accessor] => ACCESSORS.contains(accessor),
         [name] => *name == UAC_ROOT || device(name).is_some(),
+        [copy, name] if kapes_copy(copy).is_some() => name.eq_ignore_ascii_case(HIVE[0]),
         [accessor, name] => ACCESSORS.contains(accessor) && device(name).is_some(),
         _ => false,
     }
@@ -230,6 +248,14 @@ fn device(name: &[u8]) -> Option<DriveName> {
 fn letter(name: &[u8]) -> Option<DriveName> {
     let (drive, spelling) = drive_of_folder(name)?;
     (spelling == Spelling::Plain).then_some(drive)
+}
+
+/// The shadow copy that a folder is named after as KAPE does it: `VSS1`.
+fn kapes_copy(name: &[u8]) -> Option<String> {
+    let (prefix, number) = name.split_at_checked(3)?;
+    let is_number = (1..=4).contains(&number.len()) && number.iter().all(u8::is_ascii_digit);
+    let is_copy = prefix.eq_ignore_ascii_case(b"VSS") && is_number;
+    is_copy.then(|| String::from_utf8_lossy(name).into_owned())
 }
 
 /// The folders above those of Velociraptor, and which way to read files they tell.
@@ -335,6 +361,15 @@ mod tests {
             volumes("[root]/mnt/c/", "[root]/mnt/d/x"),
             [is("[root]/mnt|C:|Uac|4"), is("[root]/mnt|D:|Uac|1")]
         );
+        // Shadow copies of the same machine.
+        assert_eq!(
+            placed(&[
+                &format!("out/C/{hive}"),
+                &format!("out/VSS1/{hive}"),
+                "out/vss2/Users/x",
+            ]),
+            [is("out|C:|Kape|4"), is("out|-|Kape|4"), None]
+        );
         // A mounted image in the volume is a part of it.
         assert_eq!(
             volumes("C/", "C/mount/Windows/System32/config/SOFTWARE"),
@@ -350,6 +385,11 @@ mod tests {
             (&["[root]"], true),
             (&["ntfs", "%5C%5C.%5CC%3A"], true),
             (&["%5C%5C.%5CC%3A"], true),
+            (&["VSS12", "windows"], true),
+            (&["VSS12", "x"], false),
+            (&["VSS12"], false),
+            (&["VSS", "Windows"], false),
+            (&["VSSx", "Windows"], false),
             (&["uploads", "x"], false),
             (&["ntfs", "x"], false),
             (&["C"], false),
