@@ -76,6 +76,7 @@ fn table_facts(disk: &Disk, table: &PartitionTable) -> Value {
         PartitionScheme::None => ("none", None),
         PartitionScheme::Mbr { signature } => ("dos", Some(format!("{signature:#010x}"))),
         PartitionScheme::Gpt { disk } => ("gpt", Some(disk.to_string())),
+        _ => ("unknown", None),
     };
     let partitions = table.partitions.iter();
     let partitions: Vec<_> = partitions.map(|one| partition_facts(disk, one)).collect();
@@ -92,6 +93,7 @@ fn partition_facts(disk: &Disk, partition: &Partition) -> Value {
         PartitionKind::WholeDisk => None,
         PartitionKind::Mbr(kind) => Some(format!("{kind:x}")),
         PartitionKind::Gpt(kind) => Some(kind.to_string()),
+        _ => None,
     };
     let file_system = FileSystem::identify(&partition.volume(disk));
     json!({

@@ -150,6 +150,7 @@ fn trace_facts(trace: &MountTrace) -> Value {
     let (kind, file) = match trace {
         MountTrace::Directory(file) => ("directory", file),
         MountTrace::File(file) => ("file", file),
+        _ => return Value::Null,
     };
     json!({ "kind": kind, "record": file.reference().record_number(), "path": or_error(file.path()) })
 }

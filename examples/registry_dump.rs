@@ -101,11 +101,7 @@ fn dump_export(
     out: &mut impl Write,
 ) -> Result<(), Box<dyn Error>> {
     let mut export = RegistryExport::open(source, code_page)?;
-    let mut current = RegistryKey {
-        path: WideString::default(),
-        last_written: None,
-        position: Position::Byte(0),
-    };
+    let mut current = RegistryKey::new(WideString::default(), Position::Byte(0));
     while let Some(entry) = export.next_entry()? {
         if let RegistryEntry::Key(key) = &entry {
             current = key.clone();

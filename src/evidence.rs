@@ -15,6 +15,7 @@ use crate::wim::Wim;
 ///
 /// [`Evidence::from_registration`] knows only the registry; the other fields are filled from what else was captured.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Evidence {
     /// What the registry records.
     pub registration: MountRegistration,
@@ -52,6 +53,7 @@ pub enum Liveness {
 
 /// Another registration that claims the same thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rival {
     /// The other registration's key, and through it the mount it stands for.
     pub registration: String,
@@ -63,6 +65,7 @@ pub struct Rival {
 
 /// A mount directory that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MountDirectory {
     /// Its `$WIMMOUNTDATA` stream.
     pub mount_data: Observation<WimMountData>,
@@ -70,11 +73,40 @@ pub struct MountDirectory {
 
 /// An image file that is there.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ImageFile {
     /// When its data was last written.
     pub modified: Option<FileTime>,
     /// What it says of itself, or why it is not a WIM that can be read.
     pub wim: Result<Wim, Error>,
+}
+
+impl Rival {
+    /// Another registration, by its key and its mount directory as they are recorded.
+    pub fn new(registration: impl Into<String>, mount_path: impl Into<String>) -> Self {
+        Rival {
+            registration: registration.into(),
+            mount_path: mount_path.into(),
+            registered_at: None,
+        }
+    }
+}
+
+impl MountDirectory {
+    /// A directory with what looking for its `$WIMMOUNTDATA` stream led to.
+    pub fn new(mount_data: Observation<WimMountData>) -> Self {
+        MountDirectory { mount_data }
+    }
+}
+
+impl ImageFile {
+    /// A file with what it says of itself; when it was last written is not known.
+    pub fn new(wim: Result<Wim, Error>) -> Self {
+        ImageFile {
+            modified: None,
+            wim,
+        }
+    }
 }
 
 impl Evidence {

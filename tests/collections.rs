@@ -97,7 +97,7 @@ fn collected(c: &str, d: &str, stream_name: &str) -> Files {
 fn machine(collection: &Collection, part: usize) -> CapturedMachine {
     match collection.read(part, None).unwrap() {
         Collected::Machine(machine) => *machine,
-        Collected::Export { name, .. } => panic!("{name} is an export"),
+        other => panic!("no machine: {other:?}"),
     }
 }
 
@@ -701,6 +701,7 @@ fn fixtures_of_other_writers_are_found() {
                 assert_eq!(registry.registrations.len(), 1);
                 continue;
             }
+            other => panic!("{other:?}"),
         };
         assert_eq!(registered_paths(&mut machine), [r"C:\mount"], "{name}");
         if !name.starts_with("renamed") {

@@ -126,10 +126,7 @@ const IMAGE: Part = Part {
         state("absent", |e| e.image_file = Absent),
         state("unreadable", |e| e.image_file = Unreadable(damage())),
         state("not-a-wim", |e| {
-            e.image_file = Present(ImageFile {
-                modified: None,
-                wim: Err(damage()),
-            })
+            e.image_file = Present(ImageFile::new(Err(damage())))
         }),
         state("not-given", |e| {
             e.image_file = NotCaptured(NotCaptured::KindOfEvidence)
@@ -256,20 +253,14 @@ fn damage() -> Error {
 }
 
 fn directory(mount_data: Observation<WimMountData>) -> Observation<MountDirectory> {
-    Present(MountDirectory { mount_data })
+    Present(MountDirectory::new(mount_data))
 }
 
 fn mount_data(mount_id: Uuid) -> WimMountData {
-    WimMountData {
-        mount_id,
-        wim_path: Some(r"\\?\c:\IMAGES\foo.wim".into()),
-        mount_path: Some(r"C:\mount\".into()),
-        temp_path: None,
-        log_path: None,
-        unknown_04: [0; 12],
-        unknown_20: [0; 8],
-        records: Vec::new(),
-    }
+    let mut mount_data = WimMountData::new(mount_id);
+    mount_data.wim_path = Some(r"\\?\c:\IMAGES\foo.wim".into());
+    mount_data.mount_path = Some(r"C:\mount\".into());
+    mount_data
 }
 
 fn image(change: fn(&mut Wim)) -> Observation<ImageFile> {
@@ -279,48 +270,40 @@ fn image(change: fn(&mut Wim)) -> Observation<ImageFile> {
         offset: 0,
         original_size: 0,
     };
-    let mut wim = Wim {
-        header: WimHeader {
-            is_pipable: false,
-            version: 0x10D00,
-            flags: WimFlags::empty(),
-            chunk_size: 0,
-            guid: Uuid::nil(),
-            part_number: 1,
-            total_parts: 1,
-            image_count: 2,
-            lookup_table: NOWHERE,
-            xml_data: NOWHERE,
-            boot_metadata: NOWHERE,
-            boot_index: 0,
-            integrity_table: NOWHERE,
-        },
-        xml: None,
-        file_size: 208,
-        cut_off: Vec::new(),
-    };
+    let mut wim = Wim::new(WimHeader {
+        is_pipable: false,
+        version: 0x10D00,
+        flags: WimFlags::empty(),
+        chunk_size: 0,
+        guid: Uuid::nil(),
+        part_number: 1,
+        total_parts: 1,
+        image_count: 2,
+        lookup_table: NOWHERE,
+        xml_data: NOWHERE,
+        boot_metadata: NOWHERE,
+        boot_index: 0,
+        integrity_table: NOWHERE,
+    });
     change(&mut wim);
-    Present(ImageFile {
-        modified: Some(REGISTERED),
-        wim: Ok(wim),
-    })
+    let mut file = ImageFile::new(Ok(wim));
+    file.modified = Some(REGISTERED);
+    Present(file)
 }
 
 fn written(after: u64) -> Observation<ImageFile> {
-    let Present(file) = image(|_| {}) else {
+    let Present(mut file) = image(|_| {}) else {
         unreachable!()
     };
-    let modified = Some(FileTime::from_ticks(REGISTERED.ticks() + after));
-    Present(ImageFile { modified, ..file })
+    file.modified = Some(FileTime::from_ticks(REGISTERED.ticks() + after));
+    Present(file)
 }
 
 fn rival(after: Option<i64>) -> Rival {
-    Rival {
-        registration: "{another}".to_owned(),
-        mount_path: r"C:\other".to_owned(),
-        registered_at: after
-            .map(|after| FileTime::from_ticks(REGISTERED.ticks().wrapping_add_signed(after))),
-    }
+    let mut rival = Rival::new("{another}", r"C:\other");
+    rival.registered_at =
+        after.map(|after| FileTime::from_ticks(REGISTERED.ticks().wrapping_add_signed(after)));
+    rival
 }
 
 fn registration() -> MountRegistration {

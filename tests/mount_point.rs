@@ -41,27 +41,24 @@ fn mount_data(mount_id: Uuid, records: Vec<(u32, Vec<u8>)>) -> WimMountData {
         payload.get(start..).map(WideString::from_utf16le_until_nul)
     };
     let mut offset = 0x28;
-    WimMountData {
-        mount_id,
-        wim_path: text(1, 0),
-        mount_path: text(2, 0),
-        temp_path: text(3, 0),
-        log_path: text(5, 12),
-        unknown_04: [0xA4; 12],
-        unknown_20: [0x20; 8],
-        records: records
-            .into_iter()
-            .map(|(id, payload)| {
-                let record = MountDataRecord {
-                    id,
-                    offset,
-                    payload,
-                };
-                offset += (8 + record.payload.len() as u64).next_multiple_of(8);
-                record
-            })
-            .collect(),
-    }
+    let mut mount_data = WimMountData::new(mount_id);
+    mount_data.wim_path = text(1, 0);
+    mount_data.mount_path = text(2, 0);
+    mount_data.temp_path = text(3, 0);
+    mount_data.log_path = text(5, 12);
+    mount_data.unknown_04 = [0xA4; 12];
+    mount_data.unknown_20 = [0x20; 8];
+    let records = records.into_iter().map(|(id, payload)| {
+        let record = MountDataRecord {
+            id,
+            offset,
+            payload,
+        };
+        offset += (8 + record.payload.len() as u64).next_multiple_of(8);
+        record
+    });
+    mount_data.records = records.collect();
+    mount_data
 }
 
 fn path_payload(path: &str) -> Vec<u8> {

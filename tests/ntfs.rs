@@ -122,6 +122,7 @@ fn one_of_everything_is_read_back() {
         traces.extend(trace.map(|trace| match trace {
             MountTrace::Directory(file) => (true, file.path().unwrap().last().unwrap().to_string()),
             MountTrace::File(file) => (false, file.path().unwrap().last().unwrap().to_string()),
+            _ => panic!("a trace of another kind"),
         }));
     });
     let expected = [

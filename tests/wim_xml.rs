@@ -126,11 +126,10 @@ fn images_of(text: &str, image_count: usize) -> (Vec<WimImage>, Vec<String>) {
 }
 
 fn named(index: u32, name: &str) -> WimImage {
-    WimImage {
-        index,
-        name: Some(name.into()),
-        ..WimImage::default()
-    }
+    let mut image = WimImage::default();
+    image.index = index;
+    image.name = Some(name.into());
+    image
 }
 
 #[test]
@@ -245,20 +244,16 @@ fn any_image() -> impl Strategy<Value = WimImage> {
         any::<(u32, bool)>(),
     )
         .prop_map(
-            |(texts, version, architecture, times, counts, (index, is_wimboot))| WimImage {
-                index,
-                name: texts.0,
-                description: texts.1,
-                flags: texts.2,
-                edition_id: texts.3,
-                version,
-                architecture,
-                creation_time: times.0,
-                last_modification_time: times.1,
-                total_bytes: counts[0],
-                directory_count: counts[1],
-                file_count: counts[2],
-                is_wimboot,
+            |(texts, version, architecture, times, counts, (index, is_wimboot))| {
+                let mut image = WimImage::default();
+                image.index = index;
+                (image.name, image.description, image.flags, image.edition_id) = texts;
+                image.version = version;
+                image.architecture = architecture;
+                (image.creation_time, image.last_modification_time) = times;
+                [image.total_bytes, image.directory_count, image.file_count] = counts;
+                image.is_wimboot = is_wimboot;
+                image
             },
         )
 }
@@ -266,11 +261,11 @@ fn any_image() -> impl Strategy<Value = WimImage> {
 fn any_xml() -> impl Strategy<Value = WimXml> {
     let images = prop::collection::vec(any_image(), 0..6);
     (any::<Option<u64>>(), any::<bool>(), images).prop_map(|(total_bytes, is_encrypted, images)| {
-        WimXml {
-            total_bytes,
-            is_encrypted,
-            images,
-        }
+        let mut xml = WimXml::default();
+        xml.total_bytes = total_bytes;
+        xml.is_encrypted = is_encrypted;
+        xml.images = images;
+        xml
     })
 }
 

@@ -15,6 +15,7 @@ use crate::windows_path::WindowsPath;
 
 /// A mount directory that no registration names.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OrphanedMountDirectory {
     /// The directory, as the captured machine names it.
     pub mount_path: WideString,

@@ -17,6 +17,7 @@ use crate::wide_string::WideString;
 ///
 /// A path is `None` when the stream has no record for it, which no sample shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WimMountData {
     /// The mount's GUID: the name of its registry key, and "Mount Guid" in `dism.log`.
     pub mount_id: Uuid,
@@ -59,6 +60,20 @@ impl MountDataRecord {
 }
 
 impl WimMountData {
+    /// The stream of a mount of which nothing but its GUID is known.
+    pub fn new(mount_id: Uuid) -> Self {
+        WimMountData {
+            mount_id,
+            wim_path: None,
+            mount_path: None,
+            temp_path: None,
+            log_path: None,
+            unknown_04: [0; 12],
+            unknown_20: [0; 8],
+            records: Vec::new(),
+        }
+    }
+
     /// Reads a `$WIMMOUNTDATA` stream.
     ///
     /// Records may come in any order, be unknown or be missing. Of a record that comes twice the first counts.

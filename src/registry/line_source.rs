@@ -9,6 +9,7 @@ use crate::wide_string::push_wtf8;
 
 /// How the text of an export is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TextEncoding {
     /// UTF-16, little-endian: regedit's own, and PowerShell's `>`.
     Utf16Le,

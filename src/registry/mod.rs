@@ -98,6 +98,7 @@ impl fmt::Display for ValueType {
 
 /// One value of a registry key.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RegistryValue {
     /// The value's name; empty for the key's default value.
     pub name: WideString,
@@ -111,6 +112,7 @@ pub struct RegistryValue {
 
 /// One key of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RegistryKey {
     /// The key's path from the root that the evidence knows, levels separated by `\`.
     pub path: WideString,
@@ -118,6 +120,17 @@ pub struct RegistryKey {
     pub last_written: Option<FileTime>,
     /// Where the key stands in the evidence.
     pub position: Position,
+}
+
+impl RegistryKey {
+    /// A key by its path and its place in the evidence; when it was last written is not known.
+    pub fn new(path: impl Into<WideString>, position: Position) -> Self {
+        RegistryKey {
+            path: path.into(),
+            last_written: None,
+            position,
+        }
+    }
 }
 
 /// What a registry export or hive says, one thing after the other. Values belong to the key before them.
@@ -155,6 +168,7 @@ pub enum RegistryEntry {
 
 /// A registry export of either kind.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum RegistryExport<R> {
     /// A `.reg` file.
     RegFile(reg_file::RegFile<R>),

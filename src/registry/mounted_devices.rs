@@ -18,6 +18,7 @@ const GPT_PARTITION: &[u8; 8] = b"DMIO:ID:";
 
 /// How Windows tells a partition from all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PartitionIdentity {
     /// A partition of an MBR disk.
     Mbr {
@@ -32,6 +33,7 @@ pub enum PartitionIdentity {
 
 /// What a device is called in [`MountedDevices`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum MountedDeviceName {
     /// `\DosDevices\C:`: the letter, in upper case.
     Drive(char),
@@ -43,6 +45,7 @@ pub enum MountedDeviceName {
 
 /// What a name of [`MountedDevices`] stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum MountedDevice {
     /// A partition of a disk.
     Partition(PartitionIdentity),
@@ -52,6 +55,7 @@ pub enum MountedDevice {
 
 /// The names of devices that a SYSTEM hive tells, in its order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MountedDevices {
     /// Names and what they stand for.
     pub devices: Vec<(MountedDeviceName, MountedDevice)>,

@@ -14,6 +14,7 @@ use crate::wide_string::WideString;
 ///
 /// The four values are all that was ever seen in such a key. Others are kept as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MountRegistration {
     /// The key's path in the evidence.
     pub registry_key: WideString,
@@ -37,6 +38,7 @@ pub struct MountRegistration {
 
 /// What one piece of registry evidence says about mounted images.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MountRegistry {
     /// Whether there is a `Mounted Images` key. Absent or empty, it says that nothing is mounted.
     pub mounted_images: Observation<()>,
@@ -325,6 +327,22 @@ fn covers_wim_mount(levels: &[&[u16]]) -> bool {
 impl MountRegistration {
     /// The names of the values that a registration has.
     pub const VALUE_NAMES: [&str; 4] = ["Mount Path", "WIM Path", "Image Index", "Status"];
+
+    /// A registration without any value, by its key's path: the last name in it is the mount's GUID.
+    pub fn new(registry_key: impl Into<WideString>) -> Self {
+        let registry_key = registry_key.into();
+        MountRegistration {
+            mount_id: mount_id(&registry_key),
+            registry_key,
+            registered_at: None,
+            mount_path: Observation::Absent,
+            image_file_path: Observation::Absent,
+            image_index: Observation::Absent,
+            progress_value: Observation::Absent,
+            other_values: Vec::new(),
+            position: Position::Byte(0),
+        }
+    }
 
     fn from_key(key: Key) -> Self {
         let mut values = key.values;

@@ -14,6 +14,7 @@ const SERVICE_DISABLED: u32 = 4;
 
 /// What a SYSTEM hive says about the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SystemFacts {
     /// The number of the control set in use, from `Select\Current`.
     pub current_control_set: Observation<u32>,
@@ -25,6 +26,7 @@ pub struct SystemFacts {
 
 /// The service key of the filter driver `wimmount.sys`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FilterDriver {
     /// It can be started.
     Startable,

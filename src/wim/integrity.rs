@@ -27,6 +27,7 @@ pub struct IntegrityTable {
 
 /// A chunk whose bytes do not have the hash that the integrity table tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DamagedChunk {
     /// Its number, counted from 0.
     pub number: u64,
@@ -56,6 +57,7 @@ pub enum Integrity {
 
 /// The integrity of one part of a WIM; one that is not split has only this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PartIntegrity {
     /// The part's number, counted from 1.
     pub part_number: u16,
@@ -65,6 +67,7 @@ pub struct PartIntegrity {
 
 /// How far a verification came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VerificationProgress {
     /// Bytes that were hashed.
     pub verified: u64,

@@ -13,6 +13,7 @@ pub type Sha1Digest = [u8; 20];
 
 /// An entry of the lookup table: `RESHDR_DISK`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LookupEntry {
     /// `resHdr`: where the resource lies. In a solid resource its size is that of the data, and the offset counts from
     /// the start of the first resource of the run when decompressed.

@@ -57,6 +57,7 @@ use crate::error::{Error, Position, Warning, WarningCode, Warnings};
 
 /// The facts of a WIM file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Wim {
     /// The header; of a pipable WIM the one at the file's end.
     pub header: WimHeader,
@@ -69,6 +70,16 @@ pub struct Wim {
 }
 
 impl Wim {
+    /// A WIM of which nothing but the header is known, and in which nothing is cut off.
+    pub fn new(header: WimHeader) -> Self {
+        Wim {
+            header,
+            xml: None,
+            file_size: WimHeader::SIZE as u64,
+            cut_off: Vec::new(),
+        }
+    }
+
     /// Reads header and XML data of a WIM, whatever its size.
     ///
     /// A truncated WIM is no error: what its header and the rest of it tell is told, and

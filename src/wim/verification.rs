@@ -10,6 +10,7 @@ use crate::error::{Error, Position, Warning, WarningCode, Warnings};
 
 /// What came of holding all data of one part of a WIM against their SHA-1.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DataVerification {
     /// The part's number, counted from 1.
     pub part_number: u16,

@@ -14,6 +14,7 @@ use crate::file_time::FileTime;
 
 /// The XML data of a WIM.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WimXml {
     /// `TOTALBYTES` of the whole file.
     pub total_bytes: Option<u64>,
@@ -54,6 +55,7 @@ impl WimXml {
 
 /// What the XML data say about one image. A field is `None` when the XML does not have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WimImage {
     /// `INDEX`, counted from 1.
     pub index: u32,

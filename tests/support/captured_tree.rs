@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dism_mount_status::registry::MountRegistration;
-use dism_mount_status::{Evidence, Observation, Position, WideString};
+use dism_mount_status::{Evidence, Observation, WideString};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -108,18 +108,13 @@ impl Registered {
 
     /// What reading it gives.
     pub fn registration(&self) -> MountRegistration {
-        MountRegistration {
-            registry_key: format!(r"Microsoft\WIMMount\Mounted Images\{{{}}}", self.mount_id)
-                .into(),
-            mount_id: Some(self.mount_id),
-            registered_at: None,
-            mount_path: Observation::Present(self.mount_path.as_str().into()),
-            image_file_path: Observation::Present(self.wim_path.as_str().into()),
-            image_index: Observation::Present(self.image_index),
-            progress_value: Observation::Present(self.status),
-            other_values: Vec::new(),
-            position: Position::Byte(0),
-        }
+        let key = format!(r"Microsoft\WIMMount\Mounted Images\{{{}}}", self.mount_id);
+        let mut registration = MountRegistration::new(&*key);
+        registration.mount_path = Observation::Present(self.mount_path.as_str().into());
+        registration.image_file_path = Observation::Present(self.wim_path.as_str().into());
+        registration.image_index = Observation::Present(self.image_index);
+        registration.progress_value = Observation::Present(self.status);
+        registration
     }
 
     pub fn evidence(&self) -> Evidence {

@@ -51,6 +51,7 @@ pub struct Collection {
 
 /// What of a collection is a capture of its own.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct CollectionPart {
     /// What tells it from the other parts: a host, a shadow copy, a file. `None` where there is no need to.
     pub name: Option<String>,
@@ -76,6 +77,7 @@ struct PartVolume {
 }
 
 /// What a part of a collection holds.
+#[non_exhaustive]
 pub enum Collected {
     /// A machine, with its drives if files of them were collected.
     Machine(Box<CapturedMachine>),

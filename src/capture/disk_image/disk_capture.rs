@@ -48,6 +48,7 @@ impl DiskVolume {
 
 /// A part of a disk image that is a capture of its own.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct DiskPart {
     /// The partition; none on a disk that is one volume.
     pub name: Option<String>,

@@ -35,6 +35,7 @@ const LONGEST_DATA: u64 = 16 * 1024 * 1024;
 
 /// A value of a key in a hive.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KeyValue {
     /// The value's name; empty for the key's default value.
     pub name: WideString,

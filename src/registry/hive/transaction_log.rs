@@ -122,6 +122,7 @@ impl Serialize for LeftOutReason {
 /// Neighbouring entries that were left out for one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[non_exhaustive]
 pub struct LeftOut {
     /// Offset in bytes of the first of them within the log.
     pub position: u64,

@@ -7,6 +7,7 @@ use crate::file_time::FileTime;
 
 /// What a member of an archive is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MemberKind {
     /// A file.
     File,

@@ -11,6 +11,7 @@ use crate::error::{Error, Position};
 
 /// What the boot sector says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BootSector {
     /// Size of a sector in bytes, 512 to 4,096.
     pub sector_size: u32,

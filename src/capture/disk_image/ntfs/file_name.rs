@@ -12,6 +12,7 @@ use crate::wide_string::WideString;
 
 /// One of a file's names. Times and sizes are as they were when the name was last changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FileName {
     /// The directory.
     pub parent: FileReference,

@@ -14,6 +14,7 @@ use crate::wide_string::WideString;
 
 /// A trace of a mount.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum MountTrace {
     /// A directory with a stream `$WIMMOUNTDATA`.
     Directory(NtfsFile),

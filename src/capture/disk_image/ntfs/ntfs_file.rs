@@ -26,6 +26,7 @@ pub struct NtfsFile {
 
 /// A stream of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StreamName {
     /// Its name; empty for the data of the file itself.
     pub name: WideString,
@@ -35,6 +36,7 @@ pub struct StreamName {
 
 /// A name in a directory, and the file that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DirectoryEntry {
     /// The file.
     pub file: FileReference,

@@ -9,6 +9,7 @@ use crate::file_time::FileTime;
 
 /// Times and attributes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StandardInformation {
     /// When the file was made.
     pub creation_time: FileTime,

@@ -14,6 +14,7 @@ use crate::wide_string::WideString;
 
 /// Label, version and state of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct VolumeInformation {
     /// The label that people gave it.
     pub label: WideString,

@@ -18,6 +18,7 @@ const SECTOR_SIZES: [u32; 2] = [512, 4096];
 
 /// How a disk is divided.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PartitionTable {
     /// By which kind of table.
     pub scheme: PartitionScheme,
@@ -29,6 +30,7 @@ pub struct PartitionTable {
 
 /// The kind of a partition table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PartitionScheme {
     /// None: the whole disk is one volume, or nothing that is known.
     None,
@@ -46,6 +48,7 @@ pub enum PartitionScheme {
 
 /// A part of a disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Partition {
     /// Its number as `sfdisk` and Linux count: from 1 by its place in the table, logical ones from 5. 0 is a whole disk.
     pub number: u32,
@@ -63,6 +66,7 @@ pub struct Partition {
 
 /// What a partition table says a partition is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PartitionKind {
     /// There is no table.
     WholeDisk,
