@@ -111,7 +111,7 @@ def samba_cannot(line):
     """It keeps text as UTF-8, and names of at most 1,023 bytes."""
     if has_unwritable_name(line) or has_odd_length(line) or len(names(line)) > 1000:
         return True
-    return has_any(line.name or "", "\r\n") or has_any(names(line) + text_of(line), truth.SURROGATES)
+    return has_any(line.name or "", "\r\n") or truth.has_lone_surrogate(names(line) + text_of(line))
 
 
 def samba_cannot_regedit4(line):
@@ -147,6 +147,12 @@ def compare_registrations(comparison, lines, text, *options):
         comparison.check(registration in found, ascii(registration), detail=ascii(capture["mounted_images"]))
 
 
+def made(registry, seed, cannot):
+    """What of a registry a program can write, and the text of it to import."""
+    lines = truth.without(registry, cannot)
+    return lines, truth.as_text(lines, seed)
+
+
 def main():
     for program, package in (("wine", "wine, wine64"), ("net", "samba-common-bin")):
         if not shutil.which(program):
@@ -165,31 +171,25 @@ def main():
     root = SOFTWARE + truth.ROOT
     print(f"{REGISTRIES} registries from seed {SEED}")
     with tempfile.TemporaryDirectory() as folder:
-        wine, samba = Wine(Path(folder)), Samba(Path(folder))
-        try:
+        samba = Samba(Path(folder))
+        with Wine(Path(folder)) as wine:
             for seed in range(SEED, SEED + REGISTRIES):
                 registry = truth.Generator(seed, subkeys=2000 if seed == SEED else 0).lines
-                def made(cannot):
-                    lines = truth.without(registry, cannot)
-                    return lines, truth.as_text(lines, seed)
-
-                lines, text = made(has_unwritable_name)
+                lines, text = made(registry, seed, has_unwritable_name)
                 take("generated exports, as text here: keys, values", lines, text, by_hand)
-                lines, text = made(wine_cannot)
+                lines, text = made(registry, seed, wine_cannot)
                 wine.begin(root, text)
                 take("generated exports, by Wine's reg export: keys, values", lines, wine.export(root), by_wine)
-                lines, text = made(wine_cannot_query)
+                lines, text = made(registry, seed, wine_cannot_query)
                 wine.begin(root, text)
                 take("generated exports, by Wine's reg query: keys, values", lines, wine.query(root), by_wine_query, "--code-page", "437")
-                lines, text = made(samba_cannot)
+                lines, text = made(registry, seed, samba_cannot)
                 samba.begin(text)
                 take("generated exports, by Samba: keys, values", lines, samba.export(root), by_samba)
-                lines, text = made(samba_cannot_regedit4)
+                lines, text = made(registry, seed, samba_cannot_regedit4)
                 samba.begin(text)
                 text = samba.export(root, "regedit4")
                 take("generated exports, by Samba as REGEDIT4: keys, values", lines, text, by_samba, "--code-page", "850")
-        finally:
-            wine.close()
     finish(*comparisons.values(), mounts)
 
 

@@ -85,6 +85,12 @@ def by_python_registry(hive):
     return by_place((key, name, kind, data) for key, _, name, kind, data in lines)
 
 
+def peers_cannot(line):
+    """Neither can have a NUL or half a surrogate pair in a name."""
+    names = line.key + (line.name or "")
+    return has_any(names, truth.NUL) or truth.has_lone_surrogate(names)
+
+
 def as_it_is(_line):
     return None
 
@@ -163,8 +169,7 @@ def main():
         for number, seed in enumerate(range(SEED, SEED + REGISTRIES)):
             writer = WRITERS[number % len(WRITERS)]
             whole = [Line("Microsoft"), *truth.Generator(seed, subkeys=2000 if number == 0 else 0).lines]
-            # Neither peer can have a NUL or half a surrogate pair in a name.
-            lines = truth.without(whole, lambda line: has_any(line.key + (line.name or ""), truth.NUL + truth.SURROGATES))
+            lines = truth.without(whole, peers_cannot)
             hivex("write", base, hive, lines=lines)
             comparisons.take("by hivex", hive, lines, READERS)
             write_dirty(hive, writer, [lines])

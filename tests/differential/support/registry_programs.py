@@ -9,21 +9,39 @@ class Wine:
 
     def __init__(self, folder):
         self.folder = folder / "wine"
-        self.folder.mkdir()
+        (self.folder / "prefix").mkdir(parents=True)
         # Neither Mono nor Gecko, which Wine would ask for, and no display.
         overrides = "mscoree=d;mshtml=d;winemenubuilder.exe=d"
         self.environment = {
             **os.environ, "WINEPREFIX": str(self.folder / "prefix"), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": overrides, "DISPLAY": "", "LC_ALL": "C",
             "XDG_RUNTIME_DIR": str(self.folder),
         }
-        self.run("wineboot", "-i")
+
+    def __enter__(self):
+        # One server for all that follows: by itself it ends after each program, and starts anew with all its services.
+        subprocess.run(["wineserver", "-p"], env=self.environment, check=True)
+        try:
+            self.run("wineboot", "-i")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
 
     def run(self, *command):
-        return subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, check=True, timeout=120).stdout
+        """What it prints. That goes through a file: a pipe would be kept open by the services that Wine starts."""
+        path = self.folder / "printed"
+        with path.open("wb") as printed:
+            run = subprocess.run(command, cwd=self.folder, env=self.environment, stdout=printed, stderr=printed, timeout=120)
+        if run.returncode != 0:
+            raise RuntimeError(f"{command}: {path.read_bytes()[-2000:]}")
+        return path.read_bytes()
 
     def begin(self, root, text):
         """Imports a text; of what was below `root` nothing is left."""
-        subprocess.run(["wine", "reg", "delete", root, "/f"], env=self.environment, capture_output=True, timeout=120)
+        try:
+            self.run("wine", "reg", "delete", root, "/f")
+        except RuntimeError:
+            pass
         (self.folder / "in.reg").write_bytes(text)
         self.run("wine", "reg", "import", "in.reg")
 
@@ -34,9 +52,9 @@ class Wine:
     def query(self, root):
         return self.run("wine", "reg", "query", root, "/s")
 
-    def close(self):
-        subprocess.run(["wineserver", "-k"], env=self.environment, capture_output=True)
-        subprocess.run(["wineserver", "-w"], env=self.environment, capture_output=True, timeout=60)
+    def __exit__(self, *_):
+        subprocess.run(["wineserver", "-k"], env=self.environment)
+        subprocess.run(["wineserver", "-w"], env=self.environment, timeout=60)
 
 
 class Samba:

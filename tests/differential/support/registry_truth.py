@@ -41,6 +41,11 @@ def utf16(text):
     return text.encode("utf-16-le", "surrogatepass")
 
 
+def has_lone_surrogate(text):
+    """Python's own text has pairs as one character."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def has_any(text, characters):
     return any(character in text for character in characters)
 
