@@ -18,7 +18,7 @@ from pathlib import Path
 from support import registry_truth as truth
 from support.comparison import ROOT, Comparison, build, dump, explained_differences, finish, without_peer
 from support.registry_programs import Samba, Wine
-from support.registry_truth import Line, has_any, is_terminated
+from support.registry_truth import Line, has_any
 
 REGISTRIES = int(os.environ.get("REGISTRIES", "4"))
 SEED = int(os.environ.get("SEED", "1"))
