@@ -241,6 +241,26 @@ fn a_vmdk_that_was_cut_off_or_in_use_says_so() {
 }
 
 #[test]
+fn a_vmdk_whose_tables_lie_in_front_and_that_was_cut_off_says_so() {
+    let data = long_disk();
+    let mut file = sparse(&data, &[], None, false);
+    let number =
+        |file: &[u8], at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
+    // As if the second grain were the last one in the file.
+    let directory = number(&file, 56) * 512;
+    let entry = number(&file, directory) * 512 + 4;
+    let end = (file.len() / 512) as u32;
+    file[entry..entry + 4].copy_from_slice(&end.to_le_bytes());
+    let (disk, warnings) = open(&[("a.vmdk", file)]).unwrap();
+    assert_eq!(codes(&warnings), [WarningCode::Truncated]);
+    let mut grain = [0; GRAIN];
+    let error = disk.read_exact_at(GRAIN as u64, &mut grain).unwrap_err();
+    assert!(error.to_string().contains("cut off"), "{error}");
+    disk.read_exact_at(4 * GRAIN as u64, &mut grain).unwrap();
+    assert!(grain == data[4 * GRAIN..5 * GRAIN]);
+}
+
+#[test]
 fn a_grain_that_is_not_the_one_asked_for_is_an_error() {
     let data = long_disk();
     let mut file = sparse(&data, &[], None, true);

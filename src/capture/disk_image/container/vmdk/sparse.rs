@@ -25,6 +25,8 @@ const LARGEST_GRAIN: u64 = 1 << 12;
 const LARGEST_TABLE: u32 = 1 << 16;
 /// How much of the directory is looked through for tables behind the end of the file.
 const CHECKED_ENTRIES: u64 = 1 << 16;
+/// How many grains are looked at from each end of the extent: at their usual size those of 2 GiB.
+const CHECKED_GRAINS: u64 = 1 << 15;
 /// How much of what was decompressed is kept.
 const KEPT: usize = 2 << 20;
 const TO_RAW: &str = "convert it to a raw image (qemu-img convert)";
@@ -205,7 +207,8 @@ impl SparseExtent {
         self.grain_size() * u64::from(self.header.entries_per_table)
     }
 
-    /// Looks for grain tables behind the end of the file: an extent that was cut off has them.
+    /// Looks for grain tables behind the end of the file, and for grains there in the first and the last tables: an extent
+    /// that was cut off has them.
     pub(super) fn check_end(&self, warnings: &mut Warnings) {
         let file = self.pages.file();
         let size_of_table = 4 * u64::from(self.header.entries_per_table);
@@ -214,8 +217,21 @@ impl SparseExtent {
             Ok(table) => table.saturating_add(size_of_table) > file.size(),
             Err(_) => true,
         };
+        let has_grain_behind = |index| {
+            let grains = 0..u64::from(self.header.entries_per_table);
+            let table = self.table(index).unwrap_or_default();
+            table != 0
+                && grains
+                    .map_while(|grain| self.grain(table, grain).ok())
+                    .any(|sector| u64::from(sector) * SECTOR >= file.size())
+        };
+        let at_each_end = CHECKED_GRAINS.div_ceil(self.header.entries_per_table.into());
+        let first = 0..tables.min(at_each_end);
+        let last = tables.saturating_sub(at_each_end).max(first.end)..tables;
         if (0..tables.min(CHECKED_ENTRIES)).any(is_behind) {
             file.warn_truncated(warnings, "grain tables that its directory tells of");
+        } else if first.chain(last).any(has_grain_behind) {
+            file.warn_truncated(warnings, "grains that its tables tell of");
         }
     }
 
@@ -225,6 +241,12 @@ impl SparseExtent {
         let at = directory.saturating_add(4 * index);
         let sector = u32::from_le_bytes(self.pages.array(DIRECTORY, at)?);
         Ok(u64::from(sector) * SECTOR)
+    }
+
+    /// In which sector a grain of a table stands; 0 for none.
+    fn grain(&self, table: u64, index: u64) -> Result<u32, Error> {
+        let entry = self.pages.array(TABLE, table + 4 * index)?;
+        Ok(u32::from_le_bytes(entry))
     }
 
     /// Where the byte at `offset` comes from, which lies before the end, and how far that goes. No place says that it was
@@ -240,7 +262,7 @@ impl SparseExtent {
         }
         let (grain, within) = (in_table / self.grain_size(), in_table % self.grain_size());
         let length = length.min(self.grain_size() - within);
-        let sector = u32::from_le_bytes(self.pages.array(TABLE, table + 4 * grain)?);
+        let sector = self.grain(table, grain)?;
         let at = u64::from(sector) * SECTOR;
         let place = match sector {
             0 => None,
