@@ -42,6 +42,7 @@ from support.disk_readers import (
     counts,
     digest,
     fail,
+    finish,
     facts,
     failures,
     need,
@@ -463,12 +464,9 @@ def main():
             name = part.__name__.replace("_", " ")
             print(f"{name}: {len(failures) - before} not as expected, {time.monotonic() - started:.1f} s", flush=True)
     print(", ".join(f"{count:,} {what}" for what, count in counts.items()))
-    disks = sum(count for what, count in counts.items() if what.startswith("disks as"))
-    print(
-        f"{counts['images']} images, {disks} disks as packed or as others read them, {counts['pieces of large disks']} pieces of large ones, "
-        f"{counts['cut off']} cut off, {counts['refused']} refused, {len(failures)} not as expected"
-    )
-    sys.exit(bool(failures))
+    comparisons = ("disks as ", "tables", "pieces of large disks", "cut off", "refused")
+    cases = sum(count for what, count in counts.items() if what.startswith(comparisons))
+    finish("disks as packed, or as qemu-img, ewfexport, dissect and libvhdi read them", cases)
 
 
 main()

@@ -31,6 +31,12 @@ def fail(text):
         print("NOT as expected:", text[:400])
 
 
+def finish(name, cases):
+    """Ends a script, with the line that `run` takes for its table."""
+    print(f"{name}: cases={cases} equal={cases - len(failures)} explained=0 unexplained={len(failures)}")
+    sys.exit(bool(failures))
+
+
 def leave_out(reason):
     print(reason if CI else f"left out: {reason}")
     sys.exit(1 if CI else LEFT_OUT)
