@@ -10,14 +10,37 @@
 //!    [`Finding`]s that explain them, each with the [`Basis`] it rests on, and the [`NextStep`].
 //! 3. Whoever has evidence of another kind fills an [`Evidence`] and calls [`derive()`], the judgement itself.
 //!
+//! The first two steps, with what the evidence itself does not tell:
+//!
 //! ```
+//! use dism_mount_status::{InspectOptions, Liveness, inspect};
+//!
 //! # fn main() -> Result<(), dism_mount_status::Error> {
-//! let report = dism_mount_status::inspect("fixtures/registry/one-mounted.reg", &Default::default())?;
+//! let mut options = InspectOptions::default();
+//! options.captured = Some(Liveness::Running);
+//! let report = inspect("fixtures/registry/one-mounted.reg", &options)?;
 //! for image in report.mounted_images() {
 //!     println!("{}: {:?}", image.mount_status, image.mount_path);
 //!     image.findings.iter().for_each(|finding| println!("  {}", finding.message));
 //! }
 //! # Ok(()) }
+//! ```
+//!
+//! The third: facts that were found in another way, and the judgement.
+//!
+//! ```
+//! use dism_mount_status::registry::MountRegistration;
+//! use dism_mount_status::{DismMountStatus, Evidence, Liveness, Observation, derive};
+//!
+//! let key = r"Microsoft\WIMMount\Mounted Images\{e242237c-66ed-4958-b9ec-c49b07eaeeb5}";
+//! let mut registration = MountRegistration::new(key);
+//! registration.mount_path = Observation::Present(r"C:\mount".into());
+//! registration.image_file_path = Observation::Present(r"C:\images\install.wim".into());
+//! registration.image_index = Observation::Present(1);
+//! registration.progress_value = Observation::Present(2);
+//! let mut evidence = Evidence::from_registration(registration);
+//! evidence.liveness = Liveness::Stopped;
+//! assert_eq!(derive(&evidence).mount_status, DismMountStatus::NeedsRemount);
 //! ```
 //!
 //! # The layers
@@ -34,6 +57,16 @@
 //! None is on by default. `captured-wim` looks into WIM files: the tree of each image, its data, streams and reparse points. `disk-image` opens disk
 //! images: container, partitions, NTFS. `collection` reads triage collections: archives and collectors' folders. `cli` builds the
 //! command line with all of them, and has no other effect on the library but JSON Schema for its reports.
+//!
+//! # What may change
+//!
+//! Codes, names and numbers that stand for Windows' own never change their meaning; more may be added. So types that can grow are
+//! `non_exhaustive`, and those of them that callers fill have a constructor. Those that mirror a fixed layout or a closed vocabulary (a WIM's
+//! header, [`DismMountStatus`], [`Observation`]) are not. [`Error`] and [`Warning`] are opaque; their texts may change at any time.
+//!
+//! Three other crates show in signatures: `uuid` 1 ([`Uuid`], exported here, too), the traits of `serde` 1, and the traits of `bitflags` 2 on the types of
+//! flags. No other does: parsers, decompressors and the like can be exchanged without notice. What the feature `cli` adds to the library is for the
+//! program alone.
 
 mod binary;
 pub mod capture;
@@ -71,6 +104,7 @@ pub use report::{
     OtherValue, Report, Tool,
 };
 pub use status::{DismMountMode, DismMountStatus, WimMountFlags};
+pub use uuid::Uuid;
 pub use wide_string::WideString;
 pub use windows_path::{PathComponent, PathRoot, WindowsPath};
 

@@ -121,7 +121,7 @@ pub struct WimHeader {
     pub part_number: u16,
     /// `usTotalParts`: 1 unless the WIM is split.
     pub total_parts: u16,
-    /// `dwImageCount`
+    /// `dwImageCount`: how many images the WIM has.
     pub image_count: u32,
     /// `rhOffsetTable`: the lookup table of all resources.
     pub lookup_table: ResourceHeader,

@@ -88,11 +88,11 @@ pub struct WimImage {
 /// Version of the Windows in an image; numbers that the XML lacks are 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageVersion {
-    /// `MAJOR`
+    /// `MAJOR`, such as 10.
     pub major: u32,
-    /// `MINOR`
+    /// `MINOR`, such as 0.
     pub minor: u32,
-    /// `BUILD`
+    /// `BUILD`, such as 22621.
     pub build: u32,
     /// `SPBUILD`: the revision that updates raise.
     pub service_pack_build: u32,

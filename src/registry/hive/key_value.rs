@@ -48,7 +48,10 @@ pub struct KeyValue {
 }
 
 impl KeyValue {
-    /// The value as all evidence of the registry gives it, or why its data cannot be read.
+    /// The value as all evidence of the registry gives it.
+    ///
+    /// # Errors
+    /// When its data cannot be read: the error that [`data`](Self::data) holds.
     pub fn into_registry_value(self) -> Result<RegistryValue, Error> {
         Ok(RegistryValue {
             name: self.name,

@@ -21,6 +21,7 @@ pub enum MemberKind {
 
 /// A member of an archive, as the archive tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Member<'a> {
     /// Its name as UTF-8 as far as it is text, with the separators that the archive has.
     pub name: &'a [u8],
