@@ -108,8 +108,8 @@ def by_wine_query(line):
 
 
 def samba_cannot(line):
-    """It keeps text as UTF-8, and names of at most 1,023 bytes."""
-    if has_unwritable_name(line) or has_odd_length(line) or len(names(line)) > 1000:
+    """It keeps text as UTF-8, and cuts names of values at 255 characters."""
+    if has_unwritable_name(line) or has_odd_length(line) or len(line.name or "") > 255:
         return True
     return has_any(line.name or "", "\r\n") or truth.has_lone_surrogate(names(line) + text_of(line))
 

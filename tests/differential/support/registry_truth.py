@@ -50,6 +50,11 @@ def has_any(text, characters):
     return any(character in text for character in characters)
 
 
+def paired(text):
+    """With two halves of a surrogate pair that happen to meet as the one character that they are."""
+    return utf16(text).decode("utf-16-le", "surrogatepass")
+
+
 def is_terminated(line):
     """A string that ends with its only NUL."""
     data = line.data
@@ -84,10 +89,10 @@ class Generator:
                 self.value(f"{ROOT}\\many\\key {number}", "", REG_DWORD, number.to_bytes(4, "little"))
 
     def key(self, path):
-        self.lines.append(Line(path))
+        self.lines.append(Line(paired(path)))
 
     def value(self, key, name, kind, data):
-        self.lines.append(Line(key, name, kind, data))
+        self.lines.append(Line(paired(key), paired(name), kind, data))
 
     def text(self, length, more=""):
         letters = "".join(self.random.sample(ALPHABETS, 2)) + more * 3
