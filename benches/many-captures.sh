@@ -83,7 +83,7 @@ done
 
 printf '\n%-8s %8s | %14s\n' kind captures '1 job, each'
 for kind in export hive tree wim zip tar disk; do
-    grep "/$kind\$" "$scratch/list" | head -n 1000 >"$scratch/part"
+    grep --max-count=1000 "/$kind\$" "$scratch/list" >"$scratch/part"
     number="$(wc -l <"$scratch/part")"
     read -r seconds _ _ <<<"$(measure "$scratch/part" 1 jsonl)"
     awk -v kind="$kind" -v number="$number" -v seconds="$seconds" \

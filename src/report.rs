@@ -269,6 +269,28 @@ impl Capture {
         }
     }
 
+    /// Says which larger part of the evidence the capture is in.
+    #[cfg(all(feature = "collection", feature = "disk-image"))]
+    pub(crate) fn add_part(&mut self, outer: Option<&str>) {
+        let Some(outer) = outer else {
+            return;
+        };
+        let (evidence, inner) = (&self.evidence, self.part.take());
+        let (before, after) = match &inner {
+            Some(inner) => (
+                format!("{evidence}, {inner}: "),
+                format!("{outer}: {inner}"),
+            ),
+            None => (format!("{evidence}: "), outer.to_owned()),
+        };
+        if let Some(error) = &mut self.error
+            && let Some(reason) = error.message.strip_prefix(&before)
+        {
+            error.message = format!("{evidence}, {after}: {reason}");
+        }
+        self.part = Some(after);
+    }
+
     /// Adds what could not be used of the evidence as a whole.
     #[cfg(any(
         feature = "captured-wim",

@@ -33,6 +33,10 @@ pub fn identify(path: impl AsRef<Path>) -> Result<Option<EvidenceKind>, Error> {
 fn kind(path: &Path) -> Result<Option<EvidenceKind>, Error> {
     let metadata = path.metadata()?;
     if metadata.is_dir() {
+        #[cfg(feature = "collection")]
+        if Collection::holds_shadow_copies(path) {
+            return Ok(Some(EvidenceKind::Collection));
+        }
         let machine = CapturedMachine::in_directory(path, None);
         let has_drive = machine.is_ok_and(|machine| machine.drives().names().next().is_some());
         #[cfg(feature = "collection")]

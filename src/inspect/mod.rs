@@ -24,6 +24,8 @@ use crate::capture::collection::{Collected, Collection};
 use crate::capture::disk_image::DiskCapture;
 use crate::capture::{CapturedMachine, DriveName, Drives, HiveFiles, ReadSeek, Scope};
 use crate::error::{Error, Position};
+#[cfg(feature = "collection")]
+use crate::error::{Warning, WarningCode, Warnings};
 use crate::evidence::Liveness;
 use crate::observation::Observation;
 use crate::registry::hive::Hive;
@@ -160,7 +162,7 @@ impl Inspection<'_> {
         let mut file = File::open(path)?;
         #[cfg(feature = "disk-image")]
         if DiskCapture::is_block_device(&metadata) {
-            return self.disk(path);
+            return self.disk(DiskCapture::open(path)?);
         }
         if !metadata.is_file() {
             let capture = self.stream(file).map_err(piped);
@@ -177,11 +179,11 @@ impl Inspection<'_> {
         #[cfg(feature = "collection")]
         if Collection::is_collection(&start) {
             let collection = Collection::open(path).map_err(|error| error.or_remedy(REPACKED))?;
-            return Ok(self.collection(&collection));
+            return self.collection(&collection);
         }
         #[cfg(feature = "disk-image")]
         if DiskCapture::is_disk_image(file.try_clone()?)? {
-            return self.disk(path);
+            return self.disk(DiskCapture::open(path)?);
         }
         file.rewind()?;
         let capture = self.stream(file).map_err(no_evidence);
@@ -230,13 +232,19 @@ impl Inspection<'_> {
     }
 
     fn directory(&self, path: &Path) -> Result<Vec<Capture>, Error> {
+        #[cfg(feature = "collection")]
+        if Collection::holds_shadow_copies(path)
+            && let Ok(collection) = Collection::in_directory(path)
+        {
+            return self.collection(&collection);
+        }
         let machine = CapturedMachine::in_directory(path, self.options.scope);
         // What is no tree of drives may still be a collector's folder, or one of renamed hives.
         #[cfg(feature = "collection")]
         if machine.is_err()
             && let Ok(collection) = Collection::in_directory(path)
         {
-            return Ok(self.collection(&collection));
+            return self.collection(&collection);
         }
         let machine = machine.map_err(|error| match error.io_error_kind() {
             None => error.or_remedy(ROOT),
@@ -247,30 +255,54 @@ impl Inspection<'_> {
         Ok(vec![capture])
     }
 
-    /// Each machine and each shadow copy of a collection is a capture of its own; in one without, each hive and export.
+    /// Each machine and each shadow copy of a collection is a capture of its own; in one without, each hive, export and
+    /// Windows on a disk image.
     #[cfg(feature = "collection")]
-    fn collection(&self, collection: &Collection) -> Vec<Capture> {
+    fn collection(&self, collection: &Collection) -> Result<Vec<Capture>, Error> {
         let kind = EvidenceKind::Collection;
         let mut captures = Vec::new();
+        let mut warnings = Warnings::default();
+        let mut nothing = None;
         for (index, part) in collection.parts().iter().enumerate() {
             let (liveness, name) = (part.liveness, part.name.clone());
-            let capture = match collection.read(index, self.options.scope) {
-                Ok(Collected::Machine(machine)) => self.part(kind, liveness, name, Ok(*machine)).0,
-                Ok(Collected::Export { name: export, data }) => {
-                    let read = self.export(kind, name.clone(), data);
-                    read.unwrap_or_else(|error| {
-                        let error = error.in_evidence(export);
-                        Capture::unreadable_part(self.name, kind, name, &error)
-                    })
-                }
-                Err(error) => Capture::unreadable_part(self.name, kind, name, &error),
+            let found = match collection.read(index, self.options.scope) {
+                Ok(Collected::Machine(machine)) => Ok(vec![
+                    self.part(kind, liveness, name.clone(), Ok(*machine)).0,
+                ]),
+                Ok(Collected::Export { name: export, data }) => self
+                    .export(kind, name.clone(), data)
+                    .map(|capture| vec![capture])
+                    .map_err(|error| error.in_evidence(export)),
+                #[cfg(feature = "disk-image")]
+                Ok(Collected::Disk(disk)) => self.disk(*disk).map(|mut captures| {
+                    captures
+                        .iter_mut()
+                        .for_each(|it| it.add_part(name.as_deref()));
+                    captures
+                }),
+                Err(error) => Err(error),
             };
-            captures.push(capture);
+            match found {
+                Ok(found) => captures.extend(found),
+                Err(error) if error.holds_no_capture() => {
+                    let warning = Warning::new(WarningCode::FileNotUsed, error.to_string());
+                    warnings.push(warning.in_evidence(name.unwrap_or_default()));
+                    nothing = Some(error);
+                }
+                Err(error) => {
+                    captures.push(Capture::unreadable_part(self.name, kind, name, &error))
+                }
+            }
         }
-        if let Some(first) = captures.first_mut() {
-            first.add_warnings(collection.take_warnings());
+        match (captures.first_mut(), nothing) {
+            (Some(first), _) => {
+                first.add_warnings(warnings);
+                first.add_warnings(collection.take_warnings());
+            }
+            (None, Some(nothing)) => return Err(nothing),
+            (None, None) => {}
         }
-        captures
+        Ok(captures)
     }
 
     fn export(
@@ -330,11 +362,31 @@ impl Inspection<'_> {
         Ok(captures)
     }
 
-    /// Each Windows of a disk is a capture of its own. Where all files are searched, so is each volume that is a drive of
+    /// The captures of the collections that were written onto volumes of a disk, as KAPE does with a VHDX.
+    #[cfg(all(feature = "collection", feature = "disk-image"))]
+    fn collections_on(&self, disk: &DiskCapture) -> Vec<Capture> {
+        let collections = disk.collections();
+        let is_only_one = collections.len() == 1;
+        let mut captures = Vec::new();
+        for (volume, collection) in collections {
+            let volume = volume.filter(|_| !is_only_one);
+            let found = collection.and_then(|collection| self.collection(&collection));
+            let found = found.unwrap_or_else(|error| {
+                let kind = EvidenceKind::Collection;
+                vec![Capture::unreadable_part(self.name, kind, None, &error)]
+            });
+            captures.extend(found.into_iter().map(|mut capture| {
+                capture.add_part(volume.as_deref());
+                capture
+            }));
+        }
+        captures
+    }
+
+    /// Each Windows of a disk is a capture of its own; without one, so is each machine of a collection on it. Where all files are searched, so is each volume that is a drive of
     /// none of them.
     #[cfg(feature = "disk-image")]
-    fn disk(&self, path: &Path) -> Result<Vec<Capture>, Error> {
-        let mut disk = DiskCapture::open(path)?;
+    fn disk(&self, mut disk: DiskCapture) -> Result<Vec<Capture>, Error> {
         let (kind, stopped) = (EvidenceKind::DiskImage, Liveness::Stopped);
         let mut captures = Vec::new();
         let mut drives = Vec::new();
@@ -343,7 +395,14 @@ impl Inspection<'_> {
             captures.push(capture);
             drives.extend(named);
         }
-        if self.options.find_orphans {
+        #[cfg(feature = "collection")]
+        if captures.is_empty() {
+            captures = self.collections_on(&disk);
+        }
+        let is_collection = captures
+            .iter()
+            .any(|capture| capture.kind == Some(EvidenceKind::Collection));
+        if self.options.find_orphans && !is_collection {
             for part in disk.data_volumes(self.options.scope, &drives) {
                 captures.push(self.part(kind, stopped, part.name, part.machine).0);
             }

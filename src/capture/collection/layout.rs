@@ -7,7 +7,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::member_name::{Spelling, drive_of_folder};
+#[cfg(feature = "disk-image")]
+use crate::capture::disk_image::ntfs::NtfsFile;
 use crate::capture::drive_name::DriveName;
+#[cfg(feature = "disk-image")]
+use crate::wide_string::WideString;
 use crate::windows_path::PathRoot;
 
 /// How deep the root of a volume may lie: that keeps looking for it cheap, whatever the names.
@@ -227,6 +231,19 @@ pub(super) fn is_collectors_folder(names: &[&[u8]]) -> bool {
     }
 }
 
+/// Whether a directory of a volume is named after a drive or a shadow copy as KAPE does it, and is the root of a Windows.
+#[cfg(feature = "disk-image")]
+pub(super) fn is_root_of_windows(name: &[u8], directory: &NtfsFile) -> bool {
+    let hive = HIVE.iter().map(|name| WideString::from_wtf8(name));
+    (letter(name).is_some() || kapes_copy(name).is_some())
+        && hive
+            .into_iter()
+            .try_fold(directory.clone(), |directory, name| {
+                directory.child(&name).ok().flatten()
+            })
+            .is_some()
+}
+
 /// The first folder on the way to a member that is named after a device, by how many names lead to it.
 fn device_folder(names: &[&[u8]]) -> Option<(usize, DriveName)> {
     let mut names = names.iter().take(MAX_ROOT_DEPTH).zip(1..);
@@ -248,6 +265,11 @@ fn device(name: &[u8]) -> Option<DriveName> {
 fn letter(name: &[u8]) -> Option<DriveName> {
     let (drive, spelling) = drive_of_folder(name)?;
     (spelling == Spelling::Plain).then_some(drive)
+}
+
+/// Whether a folder is named after a shadow copy as KAPE does it.
+pub(super) fn is_shadow_copy(name: &[u8]) -> bool {
+    kapes_copy(name).is_some()
 }
 
 /// The shadow copy that a folder is named after as KAPE does it: `VSS1`.

@@ -8,6 +8,8 @@ use std::rc::Rc;
 use super::archive::MemberKind;
 use super::members::Members;
 use super::wanted::{self, HiveName, HiveStart};
+#[cfg(feature = "disk-image")]
+use crate::capture::disk_image::Disk;
 use crate::capture::hive_files::HiveFiles;
 use crate::capture::machine::CapturedMachine;
 use crate::capture::read_at::{ReadAt, ReadAtCursor};
@@ -19,6 +21,9 @@ use crate::registry::hive::Hive;
 pub(super) const MAX_LOOKED_INTO: u32 = 100_000;
 /// How many hives, logs and exports are dealt with.
 const MAX_FOUND: usize = 1000;
+/// How many disk images are looked into.
+#[cfg(feature = "disk-image")]
+const MAX_IMAGES: usize = 64;
 /// How many bytes of a member tell what it is.
 const START_LENGTH: u64 = 4096;
 
@@ -35,6 +40,9 @@ pub(super) struct LooseHive {
 pub(super) struct LooseFiles {
     pub(super) hives: Vec<LooseHive>,
     pub(super) exports: Vec<u32>,
+    /// Disk images in an archive, by their first bytes.
+    #[cfg(feature = "disk-image")]
+    pub(super) images: Vec<u32>,
     /// Why a member could not be looked into: of the first.
     pub(super) failure: Option<Error>,
 }
@@ -130,6 +138,10 @@ impl Search<'_> {
                 if wanted::is_export(&start) {
                     self.files.exports.push(index);
                 }
+                #[cfg(feature = "disk-image")]
+                if self.members.is_archive() && Disk::is_container(&start) {
+                    self.add_image(index)?;
+                }
                 return Ok(());
             }
         };
@@ -147,6 +159,16 @@ impl Search<'_> {
                 self.hives.push(found);
             }
         }
+        Ok(())
+    }
+
+    #[cfg(feature = "disk-image")]
+    fn add_image(&mut self, index: u32) -> Result<(), Error> {
+        if self.files.images.len() == MAX_IMAGES {
+            let expected = format!("at most {MAX_IMAGES} files of disk images in an archive");
+            return Err(Error::malformed(expected, "more: unpack it"));
+        }
+        self.files.images.push(index);
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Where the files of a collection lie: in an archive, or in a folder of this host.
+//! Where the files of a collection lie: in an archive, in a folder of this host, or on a volume.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,8 @@ use std::rc::Rc;
 use walkdir::WalkDir;
 
 use super::archive::{Archive, Member, MemberKind, MemberList, NewMember};
+#[cfg(feature = "disk-image")]
+use super::volume_members::VolumeMembers;
 use crate::capture::directory::host_name;
 use crate::capture::read_at::{ReadAt, Seekable};
 use crate::error::{Error, Warning, WarningCode, Warnings};
@@ -18,6 +20,8 @@ use crate::wide_string::push_wtf8;
 pub(super) enum Members {
     Archive(Archive),
     Folder(FolderMembers),
+    #[cfg(feature = "disk-image")]
+    Volume(VolumeMembers),
 }
 
 impl Members {
@@ -25,6 +29,8 @@ impl Members {
         match self {
             Members::Archive(archive) => archive.len(),
             Members::Folder(folder) => folder.members.len(),
+            #[cfg(feature = "disk-image")]
+            Members::Volume(volume) => volume.members.len(),
         }
     }
 
@@ -32,6 +38,8 @@ impl Members {
         match self {
             Members::Archive(archive) => archive.member(index),
             Members::Folder(folder) => folder.members.member(index),
+            #[cfg(feature = "disk-image")]
+            Members::Volume(volume) => volume.members.member(index),
         }
     }
 
@@ -44,6 +52,8 @@ impl Members {
         match self {
             Members::Archive(archive) => archive.open_member(index),
             Members::Folder(folder) => folder.open(index),
+            #[cfg(feature = "disk-image")]
+            Members::Volume(volume) => volume.open(index),
         }
     }
 
@@ -51,6 +61,8 @@ impl Members {
         match self {
             Members::Archive(archive) => archive.link_target(index),
             Members::Folder(folder) => folder.link_target(index),
+            #[cfg(feature = "disk-image")]
+            Members::Volume(_) => Err(Error::malformed("the target of a link", "none")),
         }
     }
 
@@ -59,6 +71,8 @@ impl Members {
         match self {
             Members::Archive(archive) => archive.mount_data(index),
             Members::Folder(_) => None,
+            #[cfg(feature = "disk-image")]
+            Members::Volume(volume) => volume.members.mount_data(index),
         }
     }
 
@@ -66,8 +80,14 @@ impl Members {
     pub(super) fn is_known_other(&self, index: u32) -> bool {
         match self {
             Members::Archive(archive) => archive.is_known_other(index),
-            Members::Folder(_) => false,
+            _ => false,
         }
+    }
+
+    /// Whether they are packed: else each file is evidence by itself, or was looked at.
+    #[cfg(feature = "disk-image")]
+    pub(super) fn is_archive(&self) -> bool {
+        matches!(self, Members::Archive(_))
     }
 
     /// Whether there can be no other members.
@@ -75,6 +95,8 @@ impl Members {
         match self {
             Members::Archive(archive) => archive.is_whole(),
             Members::Folder(_) => true,
+            #[cfg(feature = "disk-image")]
+            Members::Volume(volume) => volume.is_whole,
         }
     }
 
@@ -82,14 +104,16 @@ impl Members {
         match self {
             Members::Archive(archive) => archive.take_warnings(),
             Members::Folder(_) => Warnings::default(),
+            #[cfg(feature = "disk-image")]
+            Members::Volume(volume) => volume.take_warnings(),
         }
     }
 
     /// Where a member lies on this host.
     pub(super) fn host_path(&self, index: u32) -> Option<PathBuf> {
         match self {
-            Members::Archive(_) => None,
             Members::Folder(folder) => folder.path(index),
+            _ => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Triage collections, read as they are: the archive or folder that a collector made, or anyone who packed files.
 //!
 //! [`Collection::open`] takes an archive, [`Collection::in_directory`] a folder. Each machine in it, each of its shadow copies
-//! and, where there is no machine with its files, each SOFTWARE hive and registry export is a
+//! and, where there is no machine with its files, each SOFTWARE hive, registry export and disk image is a
 //! [part](CollectionPart) of it, and a capture of its own.
 
 pub mod archive;
@@ -10,8 +10,12 @@ mod layout;
 mod loose_files;
 mod member_name;
 mod members;
+#[cfg(feature = "disk-image")]
+mod packed_disks;
 mod tree;
 mod upload_list;
+#[cfg(feature = "disk-image")]
+mod volume_members;
 mod volumes;
 mod wanted;
 
@@ -28,9 +32,13 @@ use self::loose_files::{LooseFiles, LooseHive};
 pub use self::member_name::{Spelling, drive_of_folder};
 use self::members::{FolderMembers, Members};
 use self::tree::{NodeId, Tree};
+#[cfg(feature = "disk-image")]
+use self::volume_members::VolumeMembers;
 use self::volumes::Volumes;
 use super::Scope;
 use super::directory::host_name;
+#[cfg(feature = "disk-image")]
+use super::disk_image::{DiskCapture, ntfs::NtfsVolume};
 use super::drive_name::DriveName;
 use super::drives::Drives;
 use super::machine::CapturedMachine;
@@ -66,6 +74,8 @@ enum Content {
     Volumes(Vec<PartVolume>),
     Hive(LooseHive),
     Export(u32),
+    #[cfg(feature = "disk-image")]
+    Disk(u32),
 }
 
 #[derive(Debug, Clone)]
@@ -88,6 +98,9 @@ pub enum Collected {
         /// Its bytes.
         data: Box<dyn ReadSeek>,
     },
+    /// A disk image in an archive.
+    #[cfg(feature = "disk-image")]
+    Disk(Box<DiskCapture>),
 }
 
 impl fmt::Debug for Collected {
@@ -95,6 +108,8 @@ impl fmt::Debug for Collected {
         match self {
             Collected::Machine(machine) => machine.fmt(f),
             Collected::Export { name, .. } => name.fmt(f),
+            #[cfg(feature = "disk-image")]
+            Collected::Disk(disk) => disk.fmt(f),
         }
     }
 }
@@ -112,7 +127,8 @@ impl Collection {
     }
 
     /// Whether a folder of this host has the layout of a collector that
-    /// [`CapturedMachine::in_directory`] does not know: Velociraptor's or UAC's. Few folders are listed for that.
+    /// [`CapturedMachine::in_directory`] does not know: Velociraptor's, UAC's, or KAPE's with shadow copies. Few folders are
+    /// listed for that.
     pub fn is_collection_folder(folder: &Path) -> bool {
         let has_layout = |above: &[Vec<u8>]| {
             let names: Vec<&[u8]> = above.iter().map(Vec::as_slice).collect();
@@ -123,6 +139,16 @@ impl Collection {
                 || folders_in(&path)
                     .into_iter()
                     .any(|(inner, _)| has_layout(&[name.clone(), inner]))
+        })
+    }
+
+    /// Whether a folder of this host is one that KAPE filled and has shadow copies in it.
+    pub fn holds_shadow_copies(folder: &Path) -> bool {
+        folders_in(folder).into_iter().any(|(name, path)| {
+            layout::is_shadow_copy(&name)
+                && folders_in(&path)
+                    .into_iter()
+                    .any(|(inner, _)| layout::is_collectors_folder(&[&name, &inner]))
         })
     }
 
@@ -159,6 +185,21 @@ impl Collection {
         Collection::among(Members::Folder(members), warnings)
     }
 
+    /// Finds the captures in a collection that was written onto an NTFS volume, at its root or one folder deep; `None` where
+    /// the folders there have no layout of a collector.
+    ///
+    /// # Errors
+    /// When the volume cannot be listed.
+    #[cfg(feature = "disk-image")]
+    pub(crate) fn on_volume(volume: &NtfsVolume) -> Option<Result<Collection, Error>> {
+        if !volume_members::is_collection(volume) {
+            return None;
+        }
+        let mut warnings = Warnings::default();
+        let members = VolumeMembers::list(volume.clone(), &mut warnings);
+        Some(members.and_then(|members| Collection::among(Members::Volume(members), warnings)))
+    }
+
     /// The parts, each of which is a capture of its own; at least one.
     pub fn parts(&self) -> &[CollectionPart] {
         &self.parts
@@ -185,6 +226,12 @@ impl Collection {
                 name: self.member_name(*member),
                 data: loose_files::open_export(&self.members, *member)?,
             }),
+            #[cfg(feature = "disk-image")]
+            Content::Disk(member) => {
+                let disk = packed_disks::open(&self.members, *member)
+                    .map_err(|error| error.in_evidence(self.member_name(*member)))?;
+                Ok(Collected::Disk(Box::new(disk)))
+            }
         }
     }
 
@@ -278,7 +325,17 @@ impl Collection {
         let hives = hives.map(|hive| (hive.software, Content::Hive(hive)));
         let exports = files.exports.into_iter();
         let exports = exports.map(|export| (export, Content::Export(export)));
-        let found: Vec<_> = hives.chain(exports).collect();
+        #[cfg_attr(not(feature = "disk-image"), expect(unused_mut))]
+        let mut found: Vec<_> = hives.chain(exports).collect();
+        #[cfg(feature = "disk-image")]
+        {
+            let images = packed_disks::without_companions(&self.members, files.images);
+            found.extend(
+                images
+                    .into_iter()
+                    .map(|image| (image, Content::Disk(image))),
+            );
+        }
         let is_only_one = found.len() == 1;
         for (member, content) in found {
             let name = (!is_only_one).then(|| self.member_name(member));

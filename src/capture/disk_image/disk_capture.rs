@@ -7,6 +7,8 @@ use super::ntfs::NtfsVolume;
 use super::{
     ContainerFormat, Disk, FileSystem, Partition, PartitionScheme, PartitionTable, container,
 };
+#[cfg(feature = "collection")]
+use crate::capture::collection::Collection;
 use crate::capture::read_at::Seekable;
 use crate::capture::volume::Volume;
 use crate::capture::{CapturedMachine, DriveName, Drives, Scope};
@@ -84,8 +86,16 @@ impl DiskCapture {
     /// # Errors
     /// When the image cannot be read, and when no volume of it is NTFS.
     pub fn open(path: &Path) -> Result<DiskCapture, Error> {
-        let (disk, mut warnings) = Disk::open(path)?;
-        let (table, found) = PartitionTable::read(&disk, disk.sector_size())?;
+        let (disk, warnings) = Disk::open(path)?;
+        Self::of_disk(&disk, warnings)
+    }
+
+    /// Finds the volumes of a disk. `warnings` are those of opening it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn of_disk(disk: &Disk, mut warnings: Warnings) -> Result<DiskCapture, Error> {
+        let (table, found) = PartitionTable::read(disk, disk.sector_size())?;
         warnings.extend(found);
         let mut capture = DiskCapture {
             volumes: Vec::new(),
@@ -95,7 +105,7 @@ impl DiskCapture {
             warnings,
         };
         for partition in &table.partitions {
-            capture.add(&disk, partition);
+            capture.add(disk, partition);
         }
         if capture.volumes.is_empty() {
             let found = match capture.others.is_empty() {
@@ -151,6 +161,16 @@ impl DiskCapture {
             machine.map_or(true, |machine| machine.software().is_some())
         });
         parts
+    }
+
+    /// The collections that were written onto volumes of the disk, with the names of those.
+    #[cfg(feature = "collection")]
+    pub fn collections(&self) -> Vec<(Option<String>, Result<Collection, Error>)> {
+        let collections = self.volumes.iter().filter_map(|volume| {
+            let collection = Collection::on_volume(volume.volume.as_ref().ok()?)?;
+            Some((volume.name(), collection))
+        });
+        collections.collect()
     }
 
     /// Each volume without a Windows by itself, but for those on `partitions`.

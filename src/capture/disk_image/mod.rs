@@ -9,6 +9,7 @@ mod file_system;
 pub mod ntfs;
 mod partition_table;
 
+pub(crate) use self::container::FileSet;
 pub use self::container::{ContainerFormat, Disk, HostFolder, Neighbours, UnsupportedContainer};
 pub use self::disk_capture::{DiskCapture, DiskPart};
 pub use self::file_system::FileSystem;

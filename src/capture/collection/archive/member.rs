@@ -54,6 +54,9 @@ pub(in crate::capture::collection) enum Obstacle {
     MultiVolume,
     /// A hard link to a member that is not in the archive.
     LostLink,
+    /// A disk image, which is read here and there, in an archive that is compressed as a whole.
+    #[cfg(feature = "disk-image")]
+    PackedDisk,
 }
 
 impl Obstacle {
@@ -78,6 +81,11 @@ impl Obstacle {
             Obstacle::MultiVolume => Error::unsupported(
                 "a tar archive of several volumes",
                 "unpack it and inspect what comes out",
+            ),
+            #[cfg(feature = "disk-image")]
+            Obstacle::PackedDisk => Error::unsupported(
+                "a disk image in a tar archive that is compressed",
+                "unpack the archive and inspect what comes out",
             ),
             Obstacle::LostLink => Error::malformed(
                 "a hard link to a member of the archive",
@@ -176,6 +184,17 @@ impl MemberList {
         if extras.len() < MAX_EXTRAS {
             extras.insert(index, bytes);
         }
+    }
+
+    /// Keeps the `$WIMMOUNTDATA` stream of a directory.
+    #[cfg(feature = "disk-image")]
+    pub(in crate::capture::collection) fn keep_mount_data(&mut self, index: u32, stream: Vec<u8>) {
+        MemberList::add_extra(&mut self.mount_data, index, stream);
+    }
+
+    /// The stream that is kept with a member.
+    pub(in crate::capture::collection) fn mount_data(&self, index: u32) -> Option<&[u8]> {
+        self.mount_data.get(&index).map(Vec::as_slice)
     }
 
     pub(in crate::capture::collection) fn len(&self) -> u32 {

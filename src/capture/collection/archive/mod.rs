@@ -7,6 +7,7 @@ mod compression;
 mod member;
 mod tar;
 mod tar_header;
+mod tar_stream;
 mod unpacked;
 mod zip;
 
@@ -41,12 +42,12 @@ impl Archive {
     pub const START: usize = tar_header::BLOCK;
 
     /// Whether a file is an archive, by its first [`START`](Self::START) bytes: zip; tar, plain or compressed by gzip, xz,
-    /// zstd or bzip2. What is compressed need not be an archive inside, which only opening it tells.
+    /// zstd or bzip2. What is compressed need not be an archive inside: then it is the only member.
     pub fn is_archive(start: &[u8]) -> bool {
         Zip::is_zip(start) || Tar::detect(start).is_some()
     }
 
-    /// Lists the members of an archive. A compressed tar archive is unpacked once for that; what is evidence of mounts in
+    /// Lists the members of an archive. A single compressed file is one of one member. A compressed tar archive is unpacked once for that; what is evidence of mounts in
     /// it is kept on the way.
     ///
     /// # Errors
@@ -146,7 +147,7 @@ impl Archive {
 
     /// The `$WIMMOUNTDATA` stream that the archive keeps with a member as an extended attribute.
     pub(crate) fn mount_data(&self, index: u32) -> Option<&[u8]> {
-        self.members.mount_data.get(&index).map(Vec::as_slice)
+        self.members.mount_data(index)
     }
 
     /// Whether the start of a member was looked at already, and shows that it is none of those that are
@@ -154,7 +155,10 @@ impl Archive {
     pub(crate) fn is_known_other(&self, index: u32) -> bool {
         match &self.container {
             Container::Zip(_) => false,
-            Container::Tar(tar) => tar.is_left_out(index),
+            Container::Tar(tar) => {
+                let entry = self.members.entry(index);
+                tar.is_left_out(index) && entry.is_some_and(|entry| entry.obstacle.is_none())
+            }
         }
     }
 

@@ -5,14 +5,15 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::rc::Rc;
 
 use super::compression::{Compression, Decompressed};
 use super::member::{MemberKind, MemberList, NewMember, Obstacle};
 use super::tar_header::{BLOCK, TarExtension, TarHeader, until_nul};
+use super::tar_stream::Stream;
 use super::unpacked::{KeptMember, MemberData, Shared, Unpacked};
-use crate::capture::read_at::{ReadAt, ReadAtCursor, Section};
+use crate::capture::read_at::{ReadAt, Section};
 use crate::error::{Error, Position, Warning, WarningCode, Warnings};
 
 /// The most bytes of a pax header or a long name.
@@ -23,6 +24,9 @@ pub(super) const START_LENGTH: usize = 512;
 const MAX_KEPT_MEMBERS: usize = 4096;
 /// How many bytes are looked at for data behind the end.
 const MAX_TRAILER: u64 = 64 << 10;
+
+/// What messages call the file that was compressed by itself.
+const ONE_FILE: &[u8] = b"unpacked data";
 
 /// Whether a member is kept on the way, by its name and its first bytes.
 pub(super) type Wanted<'a> = &'a dyn Fn(&[u8], &[u8]) -> bool;
@@ -71,7 +75,22 @@ impl Tar {
         members: &mut MemberList,
         warnings: &mut Warnings,
     ) -> Result<(Self, bool), Error> {
-        let stream = Stream::new(&source, compression)?;
+        let mut stream = Stream::new(&source, compression)?;
+        if compression.is_some() {
+            let start = stream.start()?;
+            if !is_start_of_tar(&start) {
+                return Self::of_one_file(
+                    source,
+                    compression,
+                    stream,
+                    start,
+                    wanted,
+                    shared,
+                    members,
+                );
+            }
+            stream = Stream::new(&source, compression)?;
+        }
         let mut pass = Pass {
             stream,
             position: 0,
@@ -104,6 +123,45 @@ impl Tar {
             kept,
         };
         Ok((tar, is_whole))
+    }
+
+    /// What is compressed is no tar archive but a file.
+    fn of_one_file(
+        source: Rc<dyn ReadAt>,
+        compression: Option<Compression>,
+        mut stream: Stream,
+        start: Vec<u8>,
+        wanted: Wanted<'_>,
+        shared: &Rc<Shared>,
+        members: &mut MemberList,
+    ) -> Result<(Self, bool), Error> {
+        let mut tar = Tar {
+            source,
+            compression,
+            places: vec![0],
+            kept: HashMap::new(),
+        };
+        let obstacle = obstacle_of(&start);
+        let kept = (obstacle.is_none() && wanted(ONE_FILE, &start))
+            .then(|| KeptMember::take_all(start, &mut stream, shared));
+        let size = kept.as_ref().map_or(0, KeptMember::len);
+        let index = members.add(NewMember {
+            name: ONE_FILE,
+            kind: MemberKind::File,
+            size,
+            modified: None,
+            obstacle,
+        })?;
+        if let Some(kept) = kept {
+            let member = MemberData {
+                name: String::from_utf8_lossy(ONE_FILE).into_owned(),
+                size,
+                crc32: None,
+            };
+            let unpacked = Unpacked::complete(member, kept, Rc::clone(shared));
+            tar.kept.insert(index, Rc::new(unpacked));
+        }
+        Ok((tar, true))
     }
 
     /// Whether a member was not wanted on the way through a compressed archive.
@@ -152,58 +210,24 @@ impl Tar {
     }
 }
 
-/// The bytes of an archive, one after the other.
-enum Stream {
-    Plain(ReadAtCursor<Rc<dyn ReadAt>>),
-    Packed(Decompressed),
+/// Whether a tar archive may start so: with a header, even a damaged one, or empty as it is.
+fn is_start_of_tar(start: &[u8]) -> bool {
+    let block: Result<&[u8; BLOCK], _> = start.try_into();
+    block.is_ok_and(|block| {
+        let is_empty = block.iter().all(|&byte| byte == 0);
+        is_empty || TarHeader::is_header(block) || block[257..].starts_with(b"ustar")
+    })
 }
 
-impl Stream {
-    fn new(source: &Rc<dyn ReadAt>, compression: Option<Compression>) -> Result<Self, Error> {
-        let source = Rc::clone(source);
-        let end = source.size();
-        Ok(match compression {
-            None => Stream::Plain(ReadAtCursor::new(source)),
-            Some(compression) => {
-                Stream::Packed(Decompressed::new(compression, source, 0, end, None)?)
-            }
-        })
-    }
-
-    /// Leaves bytes out; fewer may be there.
-    fn skip(&mut self, length: u64) -> io::Result<()> {
-        match self {
-            Stream::Plain(cursor) => {
-                let position = cursor.stream_position()?.saturating_add(length);
-                cursor.seek(SeekFrom::Start(position))?;
-            }
-            Stream::Packed(stream) => {
-                stream.skip(length)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether bytes left out were there.
-    fn has_reached(&mut self, position: u64) -> io::Result<bool> {
-        Ok(match self {
-            Stream::Plain(cursor) => {
-                let size = cursor.seek(SeekFrom::End(0))?;
-                cursor.seek(SeekFrom::Start(position))?;
-                position <= size
-            }
-            Stream::Packed(stream) => stream.produced() == position,
-        })
-    }
+/// What keeps a member of a compressed archive from being read, as its first bytes show.
+#[cfg(feature = "disk-image")]
+fn obstacle_of(start: &Vec<u8>) -> Option<Obstacle> {
+    crate::capture::disk_image::Disk::is_container(start).then_some(Obstacle::PackedDisk)
 }
 
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(cursor) => cursor.read(buffer),
-            Stream::Packed(stream) => stream.read(buffer),
-        }
-    }
+#[cfg(not(feature = "disk-image"))]
+fn obstacle_of(_: &Vec<u8>) -> Option<Obstacle> {
+    None
 }
 
 /// One pass over an archive.
@@ -395,6 +419,9 @@ impl Pass<'_> {
         read.map_err(|error| Error::io(&error).at(at))?;
         let start_length = start.len() as u64;
         if !(self.wanted)(name, &start) {
+            if let Some(entry) = self.members.entry_mut(index) {
+                entry.obstacle = obstacle_of(&start);
+            }
             self.position += start_length;
             return self.skip(size - start_length + padding(size));
         }

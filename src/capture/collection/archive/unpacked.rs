@@ -17,6 +17,8 @@ use crate::error::{Error, Warning, WarningCode, Warnings};
 const MEMORY: usize = 256 << 20;
 /// How much of one member is kept at all: a hive cannot have more than 4 GiB.
 const MAX_KEPT: u64 = 4 << 30;
+/// How much of all members of one archive is kept in files.
+const MAX_KEPT_OF_ALL: u64 = 16 << 30;
 /// What is unpacked at once.
 const CHUNK_LENGTH: usize = 64 << 10;
 /// A WIM of more than that is not kept: only its header and the data at its end are ever read.
@@ -30,10 +32,25 @@ const WIM_SIGNATURES: [&[u8]; 2] = [b"MSWIM\0\0\0", b"WLPWM\0\0\0"];
 pub(super) struct Shared {
     /// Bytes kept in memory.
     in_memory: Cell<usize>,
+    /// Bytes kept in files so far.
+    in_files: Cell<u64>,
     warnings: RefCell<Warnings>,
 }
 
 impl Shared {
+    /// Counts bytes that are kept in a file.
+    fn count_in_files(&self, length: u64) -> Result<(), Error> {
+        let in_files = self.in_files.get() + length;
+        if in_files > MAX_KEPT_OF_ALL {
+            return Err(Error::malformed(
+                format!("members of at most {MAX_KEPT_OF_ALL} bytes all together"),
+                "larger ones: unpack the archive and inspect what comes out",
+            ));
+        }
+        self.in_files.set(in_files);
+        Ok(())
+    }
+
     /// What was found out so far by reading members.
     pub(super) fn take_warnings(&self) -> Warnings {
         self.warnings.take()
@@ -251,9 +268,20 @@ pub(super) struct KeptMember {
     kept: Kept,
     length: u64,
     failure: Option<Error>,
+    /// Whether the stream ended early, which is the failure then.
+    is_cut_off: bool,
 }
 
 impl KeptMember {
+    /// Takes all bytes of a stream; `start` are those that were read already.
+    pub(super) fn take_all(start: Vec<u8>, stream: &mut impl Read, shared: &Rc<Shared>) -> Self {
+        let mut member = Self::take(start, u64::MAX, stream, shared);
+        if member.is_cut_off {
+            member.failure = None;
+        }
+        member
+    }
+
     /// Takes so many bytes of a stream; `start` are those that were read already.
     pub(super) fn take(
         start: Vec<u8>,
@@ -265,6 +293,7 @@ impl KeptMember {
             kept: Kept::Memory(Chunks::new(Rc::clone(shared))),
             length: 0,
             failure: None,
+            is_cut_off: false,
         };
         let mut source = io::Cursor::new(start).chain(stream);
         while member.length < length && member.failure.is_none() {
@@ -274,10 +303,11 @@ impl KeptMember {
             let read_length = chunk.len() as u64;
             let pushed = member.kept.push(member.length, chunk, shared);
             member.length += read_length;
+            member.is_cut_off = read.is_ok() && pushed.is_ok() && read_length < wanted;
             member.failure = match (read, pushed) {
                 (Err(error), _) => Some(Error::io(&error)),
                 (_, Err(error)) => Some(error),
-                (Ok(_), Ok(())) if read_length < wanted => Some(Error::malformed(
+                (Ok(_), Ok(())) if member.is_cut_off => Some(Error::malformed(
                     format!("{length} bytes of data"),
                     format!("the end after {}", member.length),
                 )),
@@ -314,6 +344,7 @@ impl Kept {
         if let Kept::Memory(chunks) = self
             && shared.in_memory.get() + chunk.len() > MEMORY
         {
+            shared.count_in_files(position)?;
             let mut file = tempfile::tempfile()?;
             for chunk in &chunks.chunks {
                 file.write_all(chunk)?;
@@ -325,11 +356,14 @@ impl Kept {
             _ if position + chunk.len() as u64 > MAX_KEPT => {
                 return Err(Error::malformed(
                     format!("a member of at most {MAX_KEPT} bytes"),
-                    "a larger one",
+                    "a larger one: unpack the archive and inspect what comes out",
                 ));
             }
             Kept::Memory(chunks) => chunks.push(chunk),
-            Kept::File(file) => file.get_mut().write_all(&chunk)?,
+            Kept::File(file) => {
+                shared.count_in_files(chunk.len() as u64)?;
+                file.get_mut().write_all(&chunk)?;
+            }
         }
         Ok(())
     }

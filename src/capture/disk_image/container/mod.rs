@@ -5,6 +5,7 @@
 
 mod decompression;
 mod ewf;
+mod file_set;
 mod format;
 mod image_file;
 mod neighbours;
@@ -16,6 +17,7 @@ mod vhd;
 mod vhdx;
 mod vmdk;
 
+pub(crate) use self::file_set::FileSet;
 pub use self::format::{ContainerFormat, UnsupportedContainer};
 pub use self::neighbours::{HostFolder, Neighbours};
 
@@ -88,6 +90,12 @@ impl Disk {
                 use FileSystem::{Empty, Ext2, Ext3, Ext4, Unknown};
                 !matches!(file_system, Empty | Unknown | Ext2 | Ext3 | Ext4)
             })
+    }
+
+    /// Whether a file is a disk image by its first bytes alone: one in a container that has its signature there.
+    #[cfg(feature = "collection")]
+    pub(crate) fn is_container(start: &Vec<u8>) -> bool {
+        ContainerFormat::identify(start) != ContainerFormat::Raw
     }
 
     /// What the disk was packed in.
