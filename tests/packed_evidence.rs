@@ -141,6 +141,20 @@ fn kapes_folders_of_shadow_copies_are_captures_of_their_own_wherever_they_lie() 
 }
 
 #[test]
+fn a_folder_vss1_on_the_drive_of_windows_is_a_folder_of_that() {
+    let hive_in = |folder: &str| format!("{folder}{}", HIVE.join("/"));
+    let tree = Tree::new()
+        .file(&hive_in(""), &hive(r"C:\now"))
+        .file(&hive_in("VSS1/"), &hive(r"C:\one"));
+    let captures = inspect(tree.path(), &InspectOptions::default())
+        .unwrap()
+        .captures;
+    let directory = Some(EvidenceKind::Directory);
+    assert_eq!(told(&captures), [(None, directory, r"C:\now".to_owned())]);
+    assert_eq!(identify(tree.path()).unwrap(), directory);
+}
+
+#[test]
 fn a_collection_on_a_disk_is_read_as_one_in_a_folder() {
     let stream = mount_data(MOUNT_ID, r"C:\now", WIM);
     let c = File::directory(

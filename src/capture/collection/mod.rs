@@ -142,14 +142,20 @@ impl Collection {
         })
     }
 
-    /// Whether a folder of this host is one that KAPE filled and has shadow copies in it.
+    /// Whether a folder of this host is one that KAPE filled and has shadow copies in it. In the root of a Windows, a folder
+    /// of such a name is one of the machine's own.
     pub fn holds_shadow_copies(folder: &Path) -> bool {
-        folders_in(folder).into_iter().any(|(name, path)| {
-            layout::is_shadow_copy(&name)
-                && folders_in(&path)
-                    .into_iter()
-                    .any(|(inner, _)| layout::is_collectors_folder(&[&name, &inner]))
-        })
+        let folders = folders_in(folder);
+        let is_root = folders
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(b"Windows"));
+        !is_root
+            && folders.into_iter().any(|(name, path)| {
+                layout::is_shadow_copy(&name)
+                    && folders_in(&path)
+                        .into_iter()
+                        .any(|(inner, _)| layout::is_collectors_folder(&[&name, &inner]))
+            })
     }
 
     /// Opens an archive, lists its members and finds the captures in it.
