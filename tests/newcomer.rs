@@ -11,6 +11,7 @@ mod command_line;
 mod hive_writer;
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
@@ -32,7 +33,7 @@ const PLACEHOLDERS: [(&str, &str); 5] = [
 ];
 
 /// What the commands name by relative paths, and the fixture that lies there.
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 17] = [
     ("wimmount.reg", "registry/one-mounted.reg"),
     ("reg-query.txt", "registry/wine.reg-query.txt"),
     ("exports/one.reg", "registry/one-mounted.reg"),
@@ -40,6 +41,9 @@ const FILES: [(&str, &str); 14] = [
     ("host1", "captures/two-drives/tree"),
     ("host2.wim", "captured-wim/lzx.wim"),
     ("reference", "captures/three-mounts/tree"),
+    ("reference.wim", "captured-wim/solid.esd"),
+    ("machine.vhdx", "disk-images/vhdx/disk.vhdx.xz"),
+    ("collection.zip", "collections/velociraptor/collection.zip"),
     ("windows", "captures/orphaned-mount/tree"),
     ("data", "captures/two-drives/tree/D"),
     ("evidence/host3", "captures/partially-unmounted/tree"),
@@ -143,6 +147,23 @@ fn commands_of_help(help: &str) -> Vec<String> {
     commands(lines.map(str::to_owned))
 }
 
+/// A fixture as it is; those of disks are kept compressed.
+fn contents(fixture: &Path) -> Vec<u8> {
+    let bytes = fs::read(fixture).unwrap();
+    match fixture
+        .extension()
+        .is_some_and(|extension| extension == "xz")
+    {
+        true => {
+            let mut disk = Vec::new();
+            let mut reader = lzma_rust2::XzReader::new(&*bytes, false);
+            reader.read_to_end(&mut disk).unwrap();
+            disk
+        }
+        false => bytes,
+    }
+}
+
 /// A folder with everything that the commands name.
 fn folder() -> Tree {
     let mut folder = Tree::new();
@@ -159,7 +180,7 @@ fn folder() -> Tree {
             let place = format!("{place}/{inner}");
             folder = match entry.file_type().is_dir() {
                 true => folder.directory(&place),
-                false => folder.file(place.trim_end_matches('/'), fs::read(entry.path()).unwrap()),
+                false => folder.file(place.trim_end_matches('/'), contents(entry.path())),
             };
         }
     }

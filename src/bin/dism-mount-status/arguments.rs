@@ -27,6 +27,11 @@ pub(crate) const EXAMPLES: &str = "  On the Windows machine, then anywhere:
     dism-mount-status /mnt/windows
     dism-mount-status --find-orphans --drive D=/mnt/data /mnt/windows
 
+  A captured image of Windows, a virtual disk, a triage collection:
+    dism-mount-status reference.wim
+    dism-mount-status machine.vhdx
+    dism-mount-status collection.zip
+
   Straight from a query, in the code page of a German console:
     ssh admin@host reg query HKLM\\SOFTWARE\\Microsoft\\WIMMount /s |
       dism-mount-status --code-page 850 -
@@ -66,10 +71,11 @@ dism-mount-status [OPTIONS] <EVIDENCE>...
     after_long_help = format!("Examples:\n{EXAMPLES}\n\nExit codes:\n{EXIT_CODES}")
 )]
 pub(crate) struct Arguments {
-    /// Registry exports, SOFTWARE hives or captured trees; - is standard input
+    /// Registry exports, SOFTWARE hives, captured trees, WIM files, disk images, triage collections; - is standard input
     ///
-    /// Exports are .reg files and the output of `reg query /s`; a tree is a Windows volume that is mounted or copied. What a file is,
-    /// its content tells, never its name. Several are reported in the order given.
+    /// Exports are .reg files and the output of `reg query /s`; a tree is a Windows volume that is mounted or copied; a collection is what
+    /// Velociraptor, KAPE or UAC leave, as archive or folder. What a file is, its content tells, never its name. Several are reported in
+    /// the order given. An export or a hive can come from standard input.
     #[arg(
         value_name = "EVIDENCE",
         required_unless_present_any = ["generate", "from", "from0", "recursive"],
@@ -110,7 +116,7 @@ pub(crate) struct Arguments {
 
     /// Where a drive or share of the captured machine lies here: C=DIR, '\\server\share=DIR'; repeatable
     ///
-    /// Joins mount directories and image files to a registry export or a hive, and adds drives to a captured tree.
+    /// DIR is a folder, or a disk image with that drive. Joins mount directories and image files to a registry export or a hive, and adds drives to a captured tree.
     #[arg(long = "drive", value_name = "DRIVE=DIR", value_parser = drive, help_heading = "Evidence")]
     drives: Vec<(DriveName, PathBuf)>,
 
