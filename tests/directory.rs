@@ -227,6 +227,10 @@ fn evidence_is_filled_from_both_paths_of_a_registration() {
 // What is found at a path.
 
 #[test]
+#[cfg_attr(
+    any(windows, target_os = "macos"),
+    ignore = "two names that differ in case alone are one file here"
+)]
 fn upper_and_lower_case_are_the_same_but_the_exact_name_is_preferred() {
     let tree = Tree::new()
         .file("a/MOUNT.wim", "not this one")
@@ -368,6 +372,10 @@ fn every_name_that_collectors_give_to_the_streams_file_is_read() {
         "mount$WIMMOUNTDATA",
         "MOUNT.$WIMMOUNTDATA",
     ] {
+        // There it would be a stream, not a file.
+        if cfg!(windows) && file.contains(':') {
+            continue;
+        }
         // Collectors make the directory only where they collected something in it.
         for has_directory in [true, false] {
             let mut tree = Tree::new().file(
@@ -480,12 +488,13 @@ fn orphans(drives: &Drives, registered: &[&str]) -> Vec<(String, Option<Uuid>)> 
 #[test]
 fn mount_directories_that_no_registration_names_are_orphans() {
     let stream = mount_data(MOUNT_ID, r"C:\x", r"C:\a.wim");
+    let colon = if cfg!(windows) { "%3A" } else { ":" };
     let tree = Tree::new()
         .file("x/Registered/file", "")
         .file("x/Registered_$WIMMOUNTDATA", &stream)
         .file("x/collected%3A$WIMMOUNTDATA", &stream)
         .file("y/orphan/file", "")
-        .file("y/orphan:$WIMMOUNTDATA", &stream)
+        .file(&format!("y/orphan{colon}$WIMMOUNTDATA"), &stream)
         .file("y/under_/file", "")
         .file("y/under_$WIMMOUNTDATA", "damaged")
         .file("$WIMMOUNTDATA", "beside nothing");
