@@ -4,9 +4,9 @@ A script makes a `Comparison` for each peer, tells it of every case, and ends wi
 
     NAME: cases=N equal=N explained=N unexplained=N
 
-`run` takes every line of this form, from a script in whatever language. A list of explained differences is a file of lines of
-cells divided by tabs, the last of which is the reason; the others are the difference as a script tells it. A listed difference that no longer
-occurs is a failure like one that is not listed.
+`run` takes every line of this form, from a script in whatever language. A list of explained differences has lines of cells divided by
+tabs: the last is the reason, the others are the difference as a script tells it. A listed difference that no longer occurs is a
+failure like one that is not listed.
 """
 import json
 import os

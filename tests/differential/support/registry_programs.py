@@ -13,8 +13,8 @@ class Wine:
         # Neither Mono nor Gecko, which Wine would ask for, and no display.
         overrides = "mscoree=d;mshtml=d;winemenubuilder.exe=d"
         self.environment = {
-            **os.environ, "WINEPREFIX": str(self.folder / "prefix"), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": overrides, "DISPLAY": "", "LC_ALL": "C",
-            "XDG_RUNTIME_DIR": str(self.folder),
+            **os.environ, "WINEPREFIX": str(self.folder / "prefix"), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": overrides,
+            "DISPLAY": "", "LC_ALL": "C", "XDG_RUNTIME_DIR": str(self.folder),
         }
 
     def __enter__(self):

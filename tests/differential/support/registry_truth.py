@@ -239,7 +239,9 @@ def as_text(lines, seed):
         else:
             if comments and rnd.random() < 0.05:
                 out.append("; a comment")
-            out.append(f"{quoted(line.name).replace(chr(10), chr(92) + 'n').replace(chr(13), chr(92) + 'r') if line.name else '@'}={data(line)}")
+            # Line breaks in a name are written as Wine writes them.
+            name = quoted(line.name).replace("\n", "\\n").replace("\r", "\\r") if line.name else "@"
+            out.append(f"{name}={data(line)}")
     return b"\xff\xfe" + utf16("\r\n".join([*out, "", ""]))
 
 
