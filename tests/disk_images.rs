@@ -1,15 +1,15 @@
 //! Disk images in all containers and partition schemes: judged as the trees that lie on them.
 #![cfg(feature = "disk-image")]
 
-#[path = "support/disk_image_fixtures.rs"]
-mod disk_image_fixtures;
+#[path = "support/disk_fixtures.rs"]
+mod disk_fixtures;
 #[path = "support/hive_writer.rs"]
 mod hive_writer;
 
 use std::fs;
 use std::path::Path;
 
-use disk_image_fixtures::{DISK_IMAGES, disk_image};
+use disk_fixtures::{DISK_FIXTURES, disk_fixture};
 use dism_mount_status::{
     Capture, DismMountStatus, EvidenceKind, FindingCode, InspectOptions, Liveness, Warning,
     WarningCode, WideString, inspect,
@@ -60,7 +60,7 @@ fn the_hives_on_the_disks_are_those_that_this_writes() {
         ("SYSTEM.gpt", system([gpt_partition(3), gpt_partition(2)])),
     ];
     for (name, hive) in hives {
-        let file = Path::new(DISK_IMAGES).join(name);
+        let file = Path::new(DISK_FIXTURES).join(name);
         if std::env::var_os("UPDATE_FIXTURES").is_some() {
             fs::write(&file, &hive).unwrap();
         }
@@ -118,7 +118,7 @@ fn one_volume_is_judged_as_the_tree_on_it_whatever_its_sectors_and_clusters() {
         "volume-65536",
         "volume-2097152",
     ] {
-        let (_folder, image) = disk_image(kind);
+        let (_folder, image) = disk_fixture(kind);
         let captures = inspect(&image, &options()).unwrap().captures;
         let [capture] = &captures[..] else {
             panic!("{kind}: {captures:?}")
@@ -154,7 +154,7 @@ fn a_disk_is_judged_the_same_in_every_container_and_partition_scheme() {
         "vmdk-split",
         "ewf",
     ] {
-        let (_folder, image) = disk_image(kind);
+        let (_folder, image) = disk_fixture(kind);
         let captures =
             inspect(&image, &options()).unwrap_or_else(|error| panic!("{kind}: {error}"));
         let captures = captures.captures;

@@ -1,14 +1,14 @@
 //! Every fixture, evidence or not, is done with in little memory and little time: the system ends what takes more.
 #![cfg(all(feature = "cli", target_os = "linux"))]
 
-#[path = "support/disk_image_fixtures.rs"]
-mod disk_image_fixtures;
+#[path = "support/disk_fixtures.rs"]
+mod disk_fixtures;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use assert_cmd::cargo::cargo_bin;
-use disk_image_fixtures::{DISK_IMAGES, disk_image};
+use disk_fixtures::{DISK_FIXTURES, disk_fixture};
 use walkdir::WalkDir;
 
 /// The most address space, in KiB, program and stacks included.
@@ -31,7 +31,7 @@ fn exit_code(evidence: &Path, memory: u32) -> Option<i32> {
 /// Files, and the captured trees, each as one.
 fn fixtures() -> Vec<PathBuf> {
     let is_other =
-        |path: &Path| path.starts_with("fixtures/captures") || path.starts_with(DISK_IMAGES);
+        |path: &Path| path.starts_with("fixtures/captures") || path.starts_with(DISK_FIXTURES);
     let files = WalkDir::new("fixtures")
         .into_iter()
         .map(|entry| entry.unwrap());
@@ -58,7 +58,7 @@ fn every_fixture_is_done_with_in_little_memory_and_time() {
     for fixture in &fixtures {
         look_at(fixture, fixture);
     }
-    let kinds = WalkDir::new(DISK_IMAGES)
+    let kinds = WalkDir::new(DISK_FIXTURES)
         .min_depth(1)
         .max_depth(1)
         .into_iter();
@@ -66,7 +66,7 @@ fn every_fixture_is_done_with_in_little_memory_and_time() {
         .map(|entry| entry.unwrap())
         .filter(|entry| entry.file_type().is_dir())
     {
-        let (_folder, image) = disk_image(kind.file_name().to_str().unwrap());
+        let (_folder, image) = disk_fixture(kind.file_name().to_str().unwrap());
         look_at(&image, kind.path());
     }
 }

@@ -5,12 +5,17 @@
 //! would be the same in every file is left out of all but those of `one-mounted.reg`: SARIF's rules, HTML's style and script.
 #![cfg(feature = "cli")]
 
+#[path = "support/disk_fixtures.rs"]
+mod disk_fixtures;
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use disk_fixtures::{DISK_FIXTURES, unpack_disk_fixture};
+use tempfile::TempDir;
 use walkdir::WalkDir;
 
 const FORMATS: [&str; 11] = [
@@ -32,6 +37,8 @@ const NO_EVIDENCE: [&str; 4] = ["md", "py", "sh", "options"];
 
 /// The folders in which each file is evidence.
 const SINGLE_FILES: [&str; 3] = ["registry", "captured-wim", "collections"];
+/// Disk images, which are compressed: those in one file, and those that need another.
+const DISK_IMAGES: [&str; 2] = ["qcow2-backing", "vhdx"];
 /// Read together with the first part.
 const FURTHER_PARTS: [&str; 1] = ["split2.swm"];
 
@@ -62,6 +69,8 @@ fn fixtures_folder() -> PathBuf {
 
 /// A piece of evidence, and where its golden outputs lie.
 struct Fixture {
+    /// The folder that the evidence is named from.
+    folder: PathBuf,
     evidence: PathBuf,
     /// The golden outputs' path, without the format.
     golden: PathBuf,
@@ -77,8 +86,8 @@ impl Fixture {
     }
 }
 
-/// The fixtures, and all golden outputs that there are.
-fn files() -> (Vec<Fixture>, BTreeSet<PathBuf>) {
+/// The fixtures, and all golden outputs that there are. What is compressed is unpacked into a folder.
+fn files(unpacked: &TempDir) -> (Vec<Fixture>, BTreeSet<PathBuf>) {
     let mut fixtures = Vec::new();
     let mut golden = BTreeSet::new();
     let single_files = SINGLE_FILES.map(|folder| fixtures_folder().join(folder));
@@ -98,6 +107,7 @@ fn files() -> (Vec<Fixture>, BTreeSet<PathBuf>) {
             fixtures.push(Fixture {
                 formats: formats(name),
                 golden: path.clone(),
+                folder: fixtures_folder(),
                 evidence: path,
             });
         }
@@ -114,19 +124,40 @@ fn files() -> (Vec<Fixture>, BTreeSet<PathBuf>) {
             fixtures.push(Fixture {
                 formats: formats(case.to_str().unwrap()),
                 golden: path.with_file_name("report"),
+                folder: fixtures_folder(),
                 evidence: path,
             });
         }
+    }
+    for entry in fs::read_dir(DISK_FIXTURES).unwrap() {
+        let path = entry.unwrap().path();
+        let extension = path.extension().and_then(OsStr::to_str);
+        if extension.is_some_and(|extension| FORMATS.contains(&extension)) {
+            golden.insert(
+                fixtures_folder()
+                    .join("disk-images")
+                    .join(path.file_name().unwrap()),
+            );
+        }
+    }
+    for kind in DISK_IMAGES {
+        let place = unpacked.path().join("disk-images").join(kind);
+        fixtures.push(Fixture {
+            formats: &["table", "json"],
+            golden: fixtures_folder().join("disk-images").join(kind),
+            folder: unpacked.path().to_owned(),
+            evidence: unpack_disk_fixture(kind, &place),
+        });
     }
     (fixtures, golden)
 }
 
 /// What the program prints, with the version left out, and the times that a checkout gives to files.
 fn output(fixture: &Fixture, format: &str) -> String {
-    let name = fixture.evidence.strip_prefix(fixtures_folder()).unwrap();
+    let name = fixture.evidence.strip_prefix(&fixture.folder).unwrap();
     let options = fs::read_to_string(fixture.file("options")).unwrap_or_default();
     let output = cargo_bin_cmd!("dism-mount-status")
-        .current_dir(fixtures_folder())
+        .current_dir(&fixture.folder)
         .env_remove("CLICOLOR_FORCE")
         .args(["--find-orphans", "--format", format])
         .args(options.split_whitespace())
@@ -193,7 +224,8 @@ fn replaced(text: &str, before: &str, behind: &str, with: &str) -> String {
     ignore = "the outputs have paths of the host, with its separators"
 )]
 fn every_fixture_is_reported_as_its_golden_files_say() {
-    let (fixtures, mut golden) = files();
+    let unpacked = TempDir::new().unwrap();
+    let (fixtures, mut golden) = files(&unpacked);
     assert!(fixtures.len() > 30);
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let mut differing = Vec::new();
@@ -225,7 +257,8 @@ fn every_fixture_is_reported_as_its_golden_files_say() {
 
 #[test]
 fn no_output_but_json_holds_what_acts_on_a_terminal() {
-    let (fixtures, _) = files();
+    let unpacked = TempDir::new().unwrap();
+    let (fixtures, _) = files(&unpacked);
     let machine_readable = ["json", "jsonl"];
     for fixture in &fixtures {
         for format in FORMATS.iter().filter(|f| !machine_readable.contains(f)) {

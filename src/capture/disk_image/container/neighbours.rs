@@ -191,6 +191,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_image_that_cannot_be_opened_says_what_to_do() {
+        for (kind, remedy) in [
+            (
+                io::ErrorKind::ResourceBusy,
+                "detach the disk, or read a copy",
+            ),
+            (
+                io::ErrorKind::PermissionDenied,
+                "take a copy that you may read",
+            ),
+        ] {
+            let error = with_remedy(kind.into());
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains(remedy), "{error}");
+        }
+        let other = with_remedy(io::ErrorKind::NotFound.into());
+        assert_eq!(
+            other.to_string(),
+            io::Error::from(io::ErrorKind::NotFound).to_string()
+        );
+    }
+
+    #[test]
     fn a_path_in_an_image_is_never_followed() {
         assert_eq!(last_level(r"C:\vm\base.vhdx"), Some("base.vhdx"));
         assert_eq!(last_level("../../etc/shadow"), Some("shadow"));

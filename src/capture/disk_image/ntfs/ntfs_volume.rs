@@ -168,8 +168,7 @@ fn boot_sector(source: &dyn ReadAt, warnings: &mut Warnings) -> Result<BootSecto
 
 /// A warning when changes may not have reached the volume.
 fn not_clean(table: &Rc<FileTable>, information: &VolumeInformation) -> Option<Warning> {
-    const CONSEQUENCE: &str =
-        "the newest changes may be missing, because the journal is not replayed";
+    const CONSEQUENCE: &str = "the newest changes may be missing, because the journal is not replayed; attach a copy of the disk to Windows once, which replays it";
     if information.flags & VolumeInformation::IS_DIRTY != 0 {
         let text = format!("the volume is marked dirty: {CONSEQUENCE}");
         return Some(Warning::new(WarningCode::VolumeNotClean, text));

@@ -188,7 +188,7 @@ fn check_features(file: &ImageFile, bits: u64, warnings: &mut Warnings) -> Resul
     let remarks = [
         (
             DIRTY,
-            "the image was in use when it was left: what was written last may be missing",
+            "the image was in use when it was left, or when it was copied: what was written last may be missing; shut the machine down and take another copy",
         ),
         (CORRUPT, "QEMU marked the image as corrupt"),
     ];

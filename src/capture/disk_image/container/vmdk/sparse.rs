@@ -103,7 +103,7 @@ impl SparseHeader {
         }
         header.check(file)?;
         if header.is_unclean {
-            let text = "the disk was in use when it was left: what was written last may be missing";
+            let text = "the disk was in use when it was left, or when it was copied: what was written last may be missing; shut the machine down and take another copy";
             file.warn(warnings, WarningCode::ContainerDamaged, 72, text);
         }
         Ok(header)

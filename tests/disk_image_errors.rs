@@ -1,0 +1,153 @@
+//! What a user meets who hands over a disk image that cannot be read, or not whole: each message says what to do.
+#![cfg(all(feature = "captured-wim", feature = "disk-image"))]
+
+#[path = "support/disk_fixtures.rs"]
+mod disk_fixtures;
+#[path = "support/ntfs/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "other tests use the rest")]
+mod ntfs;
+
+use std::fs;
+use std::path::Path;
+
+use disk_fixtures::disk_fixture;
+use dism_mount_status::{Capture, DismMountStatus, InspectOptions, Warning, WarningCode, inspect};
+use ntfs::{File, Journal, Layout, Storage, write_volume};
+use tempfile::TempDir;
+
+fn captures(image: &Path) -> Vec<Capture> {
+    let report = inspect(image, &InspectOptions::default());
+    report.map_or_else(|error| panic!("{error}"), |report| report.captures)
+}
+
+/// Why an image cannot be read.
+fn refusal(image: &Path) -> String {
+    match inspect(image, &InspectOptions::default()) {
+        Err(error) => error.to_string(),
+        Ok(report) => match &report.captures[..] {
+            [capture] => capture.error.as_ref().expect("it was read").message.clone(),
+            captures => panic!("{captures:?}"),
+        },
+    }
+}
+
+fn warnings(capture: &Capture) -> Vec<(WarningCode, String)> {
+    let warnings = capture.warnings.iter();
+    let told = |warning: &Warning| (warning.code(), warning.message());
+    warnings.map(told).collect()
+}
+
+fn image_of(folder: &TempDir, bytes: &[u8]) -> std::path::PathBuf {
+    let image = folder.path().join("disk.img");
+    fs::write(&image, bytes).unwrap();
+    image
+}
+
+/// The SOFTWARE hive of three mounts, where Windows has it.
+fn windows() -> Vec<File> {
+    let path = "fixtures/captures/three-mounts/tree/Windows/System32/config/SOFTWARE";
+    let hive = File::with_data("SOFTWARE", &fs::read(path).unwrap(), Storage::Clusters);
+    let system = File::directory("System32", vec![File::directory("config", vec![hive])]);
+    vec![File::directory("Windows", vec![system])]
+}
+
+#[test]
+fn an_encrypted_volume_is_to_be_unlocked() {
+    let folder = TempDir::new().unwrap();
+    let mut volume = vec![0; 1 << 20];
+    volume[..11].copy_from_slice(b"\xEB\x58\x90-FVE-FS-");
+    volume[510..512].copy_from_slice(&[0x55, 0xAA]);
+    let message = refusal(&image_of(&folder, &volume));
+    assert!(message.contains("BitLocker"), "{message}");
+    assert!(message.contains("unlock it"), "{message}");
+
+    // Beside a volume that can be read it is a warning: here in the place of the FAT volume.
+    let (_folder, image) = disk_fixture("mbr");
+    let sound = captures(&image);
+    let mut disk = fs::read(&image).unwrap();
+    disk[1 << 20..][..512].copy_from_slice(&volume[..512]);
+    fs::write(&image, &disk).unwrap();
+    let captures = captures(&image);
+    let [(WarningCode::VolumeNotRead, message)] = &warnings(&captures[0])[..] else {
+        panic!("{:?}", captures[0].warnings)
+    };
+    assert!(message.contains("partition 1"), "{message}");
+    assert!(message.contains("BitLocker"), "{message}");
+    assert!(message.contains("unlock it"), "{message}");
+    assert_eq!(captures[0].mounted_images, sound[0].mounted_images);
+}
+
+#[test]
+fn a_missing_parent_is_to_be_put_beside_its_child() {
+    let (folder, image) = disk_fixture("qcow2-backing");
+    fs::remove_file(folder.path().join("parent.qcow2")).unwrap();
+    let message = refusal(&image);
+    assert!(message.contains("parent disk is missing"), "{message}");
+    assert!(
+        message.contains("put parent.qcow2 into the same folder"),
+        "{message}"
+    );
+}
+
+#[test]
+fn of_an_image_that_was_cut_off_what_is_there_is_read() {
+    let (_folder, image) = disk_fixture("vhdx");
+    let whole = captures(&image);
+    let length = fs::metadata(&image).unwrap().len();
+    // The second Windows lies at the end of the disk.
+    let file = fs::OpenOptions::new().write(true).open(&image).unwrap();
+    file.set_len(length - (3 << 20)).unwrap();
+    let cut_off = captures(&image);
+    let (code, message) = warnings(&cut_off[0]).swap_remove(0);
+    assert_eq!(code, WarningCode::Truncated);
+    assert!(message.contains("cut off when it was copied"), "{message}");
+    assert_eq!(cut_off[0].mounted_images, whole[0].mounted_images);
+}
+
+#[test]
+fn a_journal_that_was_not_replayed_is_told() {
+    let folder = TempDir::new().unwrap();
+    for (journal, is_dirty) in [(Journal::Open, false), (Journal::Closed, true)] {
+        let layout = Layout {
+            journal,
+            is_dirty,
+            ..Layout::default()
+        };
+        let image = image_of(&folder, &write_volume(&layout, &windows()));
+        let captures = captures(&image);
+        let [(WarningCode::VolumeNotClean, message)] = &warnings(&captures[0])[..] else {
+            panic!("{:?}", captures[0].warnings)
+        };
+        assert!(message.contains("not replayed"), "{message}");
+        assert!(
+            message.contains("attach a copy of the disk to Windows"),
+            "{message}"
+        );
+        assert_eq!(captures[0].mounted_images.len(), 3);
+        let statuses = captures[0]
+            .mounted_images
+            .iter()
+            .map(|one| one.mount_status);
+        assert!(
+            statuses
+                .into_iter()
+                .all(|status| status == DismMountStatus::Invalid)
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_image_that_may_not_be_read_says_who_may() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (_folder, image) = disk_fixture("mbr");
+    fs::set_permissions(&image, fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::File::open(&image).is_ok() {
+        // Root may: that the message is there, a test beside it shows.
+        return;
+    }
+    let message = refusal(&image);
+    assert!(message.contains("permission denied"), "{message}");
+    assert!(message.contains("as a user who may read it"), "{message}");
+}
