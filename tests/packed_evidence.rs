@@ -27,6 +27,7 @@ use dism_mount_status::{
     Capture, Error, EvidenceKind, InspectOptions, Liveness, WarningCode, identify, inspect,
 };
 use ntfs_writer::{File, Layout, Storage, write_volume};
+use proptest::prelude::*;
 
 const HIVE: [&str; 4] = ["Windows", "System32", "config", "SOFTWARE"];
 const WIM: &str = r"C:\images\a.wim";
@@ -144,8 +145,8 @@ fn kapes_folders_of_shadow_copies_are_captures_of_their_own_wherever_they_lie() 
 fn a_folder_vss1_on_the_drive_of_windows_is_a_folder_of_that() {
     let hive_in = |folder: &str| format!("{folder}{}", HIVE.join("/"));
     let tree = Tree::new()
-        .file(&hive_in(""), &hive(r"C:\now"))
-        .file(&hive_in("VSS1/"), &hive(r"C:\one"));
+        .file(&hive_in(""), hive(r"C:\now"))
+        .file(&hive_in("VSS1/"), hive(r"C:\one"));
     let captures = inspect(tree.path(), &InspectOptions::default())
         .unwrap()
         .captures;
@@ -257,6 +258,33 @@ fn disk_images_in_archives_are_read_with_their_parents_and_parts() {
         });
     let captures = inspected(&plain.finish()).unwrap();
     assert_eq!(told(&captures), [(None, DISK, mount())]);
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_collection_on_a_packed_disk_never_panics(
+        at in any::<prop::sample::Index>(),
+        flip in prop::option::weighted(0.9, 1_u8..),
+        is_in_front: bool,
+    ) {
+        thread_local! {
+            static SOUND: Vec<u8> = {
+                let folders = [
+                    File::directory("C", vec![windows(r"C:\now"), File::directory("mount", vec![File::new("x")])]),
+                    File::directory("VSS1", vec![windows(r"C:\one")]),
+                ];
+                zip(&[ZipMember::stored("host.vhd", &vhd(&volume(&folders), 1, None))])
+            };
+        }
+        let mut archive = SOUND.with(Vec::clone);
+        // The structures of containers stand in front.
+        let at = at.index(if is_in_front { 4096 } else { archive.len() });
+        match flip {
+            Some(flip) => archive[at] ^= flip,
+            None => archive.truncate(at),
+        }
+        let _ = inspected(&archive);
+    }
 }
 
 #[test]

@@ -221,12 +221,12 @@ fn is_start_of_tar(start: &[u8]) -> bool {
 
 /// What keeps a member of a compressed archive from being read, as its first bytes show.
 #[cfg(feature = "disk-image")]
-fn obstacle_of(start: &Vec<u8>) -> Option<Obstacle> {
+fn obstacle_of(start: &[u8]) -> Option<Obstacle> {
     crate::capture::disk_image::Disk::is_container(start).then_some(Obstacle::PackedDisk)
 }
 
 #[cfg(not(feature = "disk-image"))]
-fn obstacle_of(_: &Vec<u8>) -> Option<Obstacle> {
+fn obstacle_of(_: &[u8]) -> Option<Obstacle> {
     None
 }
 

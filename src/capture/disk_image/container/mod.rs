@@ -94,8 +94,8 @@ impl Disk {
 
     /// Whether a file is a disk image by its first bytes alone: one in a container that has its signature there.
     #[cfg(feature = "collection")]
-    pub(crate) fn is_container(start: &Vec<u8>) -> bool {
-        ContainerFormat::identify(start) != ContainerFormat::Raw
+    pub(crate) fn is_container(start: &[u8]) -> bool {
+        ContainerFormat::identify(&start) != ContainerFormat::Raw
     }
 
     /// What the disk was packed in.
