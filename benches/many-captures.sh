@@ -6,7 +6,7 @@
 #
 # COUNT is 10000, and the formats are jsonl, csv, summary and html, where they are not given. RUNS=N takes the best of N runs, 3 if it is not set. The captures are links
 # to copies of fixtures, so that the page cache holds them all. Needs bash, GNU time, python3 and two processors. Other work on them falsifies the ratio: the load is
-# printed, and a second table says what each kind costs by itself.
+# printed. A second table says what each kind costs by itself.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -81,12 +81,12 @@ for format in "${formats[@]}"; do
     done
 done
 
-printf '\n%-8s %8s | %14s\n' kind captures '1 job, each'
+printf '\n%-8s %8s | %14s\n' kind captures 'processor, each'
 for kind in export hive tree wim zip tar disk; do
     grep --max-count=1000 "/$kind\$" "$scratch/list" >"$scratch/part"
     number="$(wc -l <"$scratch/part")"
-    read -r seconds _ _ <<<"$(measure "$scratch/part" 1 jsonl)"
-    awk -v kind="$kind" -v number="$number" -v seconds="$seconds" \
-        'BEGIN { printf "%-8s %8d | %8.0f microseconds\n", kind, number, 1e6 * seconds / number }'
+    read -r _ processor _ <<<"$(measure "$scratch/part" 1 jsonl)"
+    awk -v kind="$kind" -v number="$number" -v processor="$processor" \
+        'BEGIN { printf "%-8s %8d | %8.0f microseconds\n", kind, number, 1e6 * processor / number }'
 done
 printf '\nload at the end: %s\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)"
