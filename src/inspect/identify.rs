@@ -21,7 +21,7 @@ use crate::report::EvidenceKind;
 ///
 /// It serves to find the captures among other files: of each no more is read than tells. Of an archive, a WIM file and a
 /// disk image that is their first bytes: that there is no capture in one only `inspect` finds out, whose error then
-/// [says so](Error::holds_no_capture). Which of them belong to others, [`companions`](crate::companions) tells.
+/// [says so](Error::holds_no_capture). Which of them belong to others, `companions` tells.
 ///
 /// # Errors
 /// When the file or directory cannot be read.
