@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""NTFS volumes are read as they were written, and as dissect.ntfs and ntfscat read them.
+"""NTFS volumes are read as they were written, and as dissect.ntfs, ntfscat and the crate ntfs read them.
 
-usage: ntfs_volumes.py, as root, with /dev/fuse (Debian packages ntfs-3g, attr, wimtools; pip install dissect.ntfs)
+usage: ntfs_volumes.py, as root, with /dev/fuse (Debian packages ntfs-3g, attr, wimtools; pip install dissect.hypervisor dissect.ntfs)
 
 Makes volumes with mkntfs (sectors of 512 to 4,096 bytes, clusters of 512 B to 2 MiB) and fills them through ntfs-3g: compressed,
 sparse, heavily fragmented and many-linked files, directories of 20,000 entries and such whose index lies in a record of its own,
 named streams on directories, reparse points, and files that the Windows Overlay Filter compressed, whose chunks wimlib made. Of
 every file `examples/ntfs_files.rs` must read the bytes that were written; of every record names, streams, times and reparse data
-must be those of dissect.ntfs, and for hives, `$WIMMOUNTDATA` and reparse points those of ntfscat too. The volumes that Windows
+must be those of dissect.ntfs, and for hives, `$WIMMOUNTDATA` and reparse points those of ntfscat too. The crate ntfs, which gives
+compressed data as they are stored and loses data behind attribute lists, must agree on all other streams and reparse data. The volumes that Windows
 made in the source packages of dissect.ntfs and dissect.hypervisor must be read as dissect reads them.
 
 Where nothing can be mounted it says so and is left out (77), and so where a program is missing; under CI=true the latter fails.
@@ -27,8 +28,11 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from support import ntfs_crate, wof
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "target/debug/examples/ntfs_files"
+DISK = ROOT / "target/debug/examples/disk_image"
 FIXTURES = ROOT / "fixtures"
 LEFT_OUT = 77
 CI = os.environ.get("CI") == "true"
@@ -39,8 +43,6 @@ DOS_NAMESPACE = 2
 MOUNT_ID = uuid.UUID("e242237c-66ed-4958-b9ec-c49b07eaeeb5")
 WIM, MOUNT_POINT, SYMLINK, WOF = 0x80000008, 0xA0000003, 0xA000000C, 0x80000017
 COMPRESSED = 0x800
-# What the Windows Overlay Filter calls a method, and wimlib.
-WOF_METHODS = {0: ("XPRESS", 4096), 1: ("LZX", 32768), 2: ("XPRESS", 8192), 3: ("XPRESS", 16384)}
 # Sector size, cluster size, size of the volume, entries of the large directory.
 VOLUMES = [
     (512, 512, 64 << 20, 2_000),
@@ -63,12 +65,14 @@ for program in ("mkntfs", "ntfs-3g", "ntfscat", "setfattr", "wimlib-imagex"):
     if not shutil.which(program):
         leave_out(f"{program} is not installed", True)
 try:
+    from dissect.hypervisor.disk.vhd import VHD
+    from dissect.hypervisor.disk.vhdx import VHDX
     from dissect.ntfs import NTFS
-except ImportError:
-    leave_out("dissect.ntfs is not there for Python: pip install dissect.ntfs", True)
+except ImportError as error:
+    leave_out(f"{error.name} is not there for Python: pip install dissect.hypervisor dissect.ntfs", True)
 
 failures = []
-counts = {"volumes": 0, "files": 0, "streams": 0, "ntfscat": 0}
+counts = {"volumes": 0, "files": 0, "streams": 0, "ntfscat": 0, "crate": 0, "explained": 0}
 
 
 def fail(text):
@@ -155,28 +159,6 @@ class Volume:
         self.reparse_points[path] = data
 
 
-def wof_chunks(folder, data, method):
-    """The data as the Windows Overlay Filter stores them compressed: as wimlib stores them in a WIM."""
-    name, chunk_size = WOF_METHODS[method]
-    source, wim = folder / "wof", folder / "wof.wim"
-    shutil.rmtree(source, ignore_errors=True)
-    wim.unlink(missing_ok=True)
-    source.mkdir()
-    (source / "file").write_bytes(data)
-    command = ["wimlib-imagex", "capture", source, wim, f"--compress={name}", f"--chunk-size={chunk_size}", "--no-acls"]
-    subprocess.run(command, check=True, capture_output=True)
-    image = wim.read_bytes()
-    # The lookup table: size and flags, offset and size of the entries.
-    size, offset = struct.unpack_from("<QQ", image, 0x30)
-    for entry in range(offset, offset + (size & 0xFFFFFFFFFFFFFF), 50):
-        stored, start, original = struct.unpack_from("<QQQ", image, entry)
-        if image[entry + 30 : entry + 50] == hashlib.sha1(data).digest():
-            stored &= 0xFFFFFFFFFFFFFF
-            assert original == len(data) and stored < original
-            return image[start : start + stored]
-    raise AssertionError("wimlib did not store the data")
-
-
 def fill(volume, folder, cluster, entries):
     chance = random.Random(cluster)
     for path in ("Windows/System32/config", "Mount/sub", "Replaced", "Images", "Many", "монтаж 映像", "Streams", "Compressed/in"):
@@ -234,17 +216,17 @@ def fill(volume, folder, cluster, entries):
         volume.write("Compressed/in/mixed", mixed)
         volume.write("Compressed/in/zeros", bytes(400_000))
         volume.write_in_turn(["Compressed/in/turn 1", "Compressed/in/turn 2"], 4096, 600)
-    wof = {
+    kinds = {
         "text": text(300_000, 3),
         "noise between": text(40_000) + chance.randbytes(100_000) + text(40_001),
         "calls": b"".join(b"\xe8" + chance.randrange(-50_000, 50_000).to_bytes(4, "little", signed=True) for _ in range(30_000)),
         "small": text(3000),
     }
-    for method in WOF_METHODS:
-        for kind, data in wof.items():
+    for method in wof.METHODS:
+        for kind, data in kinds.items():
             path = f"Images/wof {method} {kind}"
             volume.write_sparsely(path, len(data), [])
-            chunks = wof_chunks(folder, data, method)
+            chunks = wof.chunks_of(folder, data, method)
             volume.streams[path, ""] = data
             volume.streams[path, "WofCompressedData"] = chunks
             volume.methods[path] = method
@@ -376,6 +358,25 @@ def compare_with_ntfscat(name, volume, files):
             fail(f"{name}: ntfscat reads something else of {path}:{stream} ({kind:#x})")
 
 
+def compare_with_crate(name, image, files):
+    by_record = {file["record"]: (path, file) for path, file in files.items()}
+    for record, (theirs, known) in ntfs_crate.read(image, list(by_record)).items():
+        path, file = by_record[record]
+        mine = {("stream", stream["name"]): (stream["size"], stream["sha1"]) for stream in file["streams"]}
+        if data := file["reparse_data"]:
+            mine["reparse", ""] = (len(data) // 2, sha1(bytes.fromhex(data)))
+        # Of a file that the Windows Overlay Filter compressed it gives the hole that is stored, and it takes cluster 0 for one.
+        if path == "$Boot" or (data or "").startswith(struct.pack("<I", WOF).hex()):
+            known.add("holes")
+        too_large = {key: (value[0], None) for key, value in theirs.items() if key in mine and mine[key][1] is None}
+        if mine == theirs | too_large:
+            counts["crate"] += len(mine)
+        elif known:
+            counts["explained"] += 1
+        else:
+            fail(f"{name}: the crate ntfs has of {path!r}: {theirs}, not {mine}")
+
+
 def compare_mounts(name, mounts):
     directories = {tuple(mount["path"]) for mount in mounts if mount["kind"] == "directory"}
     expected = {("Mount",), ("монтаж 映像",), ("Streams",), ("Replaced",)}
@@ -426,10 +427,15 @@ def made_by_mkntfs(folder):
         with image.open("rb") as fh:
             compare_with_dissect(name, files, fh, {f"Compressed/text {cluster}"})
         compare_with_ntfscat(name, volume, files)
+        compare_with_crate(name, image, files)
         compare_mounts(name, mounts)
         counts["volumes"] += 1
         print(f"{name}, records of {about.get('record_size')}: {len(files)} files, {len(failures) - before} not as expected", flush=True)
         image.unlink()
+
+
+# The disks among them.
+CONTAINERS = {"fixed.vhd": VHD, "dynamic.vhd": VHD, "fixed.vhdx": VHDX, "dynamic.vhdx": VHDX}
 
 
 def packages(folder):
@@ -449,19 +455,28 @@ def made_by_windows(folder):
     for archive in archives:
         with tarfile.open(archive) as tar:
             for member in tar.getmembers():
-                base = os.path.basename(member.name)
-                if base in ("ntfs.bin.gz", "ntfs-cloud.bin.gz", "fixed.vhd.gz"):
-                    data = gzip.decompress(tar.extractfile(member).read())
-                    # What a virtual disk has in front of its volume.
-                    offset = 65536 if base == "fixed.vhd.gz" else 0
-                    image = folder / "image"
-                    image.write_bytes(data)
-                    before = len(failures)
-                    files, _, _ = ours(image, offset)
-                    compare_with_dissect(base, files, io.BytesIO(data[offset:]))
-                    counts["volumes"] += 1
-                    print(f"{base}: {len(files)} files, {len(failures) - before} not as expected", flush=True)
-                    image.unlink()
+                base = os.path.basename(member.name).removesuffix(".gz")
+                if base not in ("ntfs.bin", "ntfs-cloud.bin", *CONTAINERS):
+                    continue
+                image = folder / base
+                data = gzip.decompress(tar.extractfile(member).read())
+                image.write_bytes(data)
+                offset = 0
+                if base in CONTAINERS:
+                    # What these disks have in front of their volume.
+                    offset = 65536
+                    with image.open("rb") as fh:
+                        data = CONTAINERS[base](fh).read()
+                    # Unpacked by ours, read in there by dissect: each by itself.
+                    image.write_bytes(subprocess.run([DISK, image, "0", str(len(data))], capture_output=True, check=True).stdout)
+                before = len(failures)
+                files, _, _ = ours(image, offset)
+                compare_with_dissect(base, files, io.BytesIO(data[offset:]))
+                if offset == 0:
+                    compare_with_crate(base, image, files)
+                counts["volumes"] += 1
+                print(f"{base}: {len(files)} files, {len(failures) - before} not as expected", flush=True)
+                image.unlink()
 
 
 def main():
@@ -469,14 +484,16 @@ def main():
         leave_out("only root can mount")
     if not os.path.exists("/dev/fuse"):
         leave_out("there is no /dev/fuse")
-    build = ["cargo", "build", "--quiet", "--example", "ntfs_files", "--features", "captured-wim,disk-image"]
+    if not ntfs_crate.build():
+        leave_out("the crate ntfs cannot be built", True)
+    build = ["cargo", "build", "--quiet", "--example", "ntfs_files", "--example", "disk_image", "--all-features"]
     subprocess.run(build, cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory() as folder:
         made_by_windows(Path(folder))
         made_by_mkntfs(Path(folder))
     print(
-        f"{counts['volumes']} volumes, {counts['files']} files, {counts['streams']} streams as dissect.ntfs, "
-        f"{counts['ntfscat']} as ntfscat, {len(failures)} not as expected"
+        f"{counts['volumes']} volumes, {counts['files']} files, {counts['streams']} streams as dissect.ntfs, {counts['ntfscat']} as "
+        f"ntfscat, {counts['crate']} as the crate ntfs ({counts['explained']} files explained), {len(failures)} not as expected"
     )
     cases, unexplained = counts["files"] + counts["streams"] + counts["ntfscat"], len(failures)
     what = "NTFS as dissect.ntfs, ntfscat and the writer have it: files, streams"
