@@ -54,7 +54,7 @@ fn folder() -> TempDir {
     write("cut.wim", &wim[..1000]);
     write("cut-in-header.wim", &wim[..100]);
     write("SOFTWARE.LOG1", &software[..2000]);
-    write("SOFTWARE.gz", &gzip(&software));
+    write("notes.gz", &gzip(b"notes"));
     write(
         "nothing.zip",
         &zip(&[ZipMember::stored("notes.txt", b"notes")]),
@@ -93,7 +93,7 @@ const CASES: &[&[&str]] = &[
     &["hives.7z"],
     &["no-windows.wim"],
     &["nothing.zip"],
-    &["SOFTWARE.gz"],
+    &["notes.gz"],
     &["encrypted.zip"],
     // Evidence that is damaged.
     &["cut.reg"],
