@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::codes;
+use crate::codes::codes;
 
 codes! {
     /// What was found about one mounted image. The codes are stable: more may be added, none changes its meaning.

@@ -70,6 +70,7 @@
 
 mod binary;
 pub mod capture;
+mod codes;
 mod derive;
 mod error;
 mod evidence;
@@ -86,12 +87,13 @@ mod schema;
 mod signature;
 mod status;
 pub mod visible;
+mod warning;
 mod wide_string;
 pub mod wim;
 mod windows_path;
 
 pub use derive::{Verdict, derive};
-pub use error::{Error, Position, Warning, WarningCode, Warnings};
+pub use error::{Error, Position};
 pub use evidence::{Evidence, ImageFile, Liveness, MountDirectory, Rival};
 pub use file_time::FileTime;
 pub use finding::{Basis, Finding, FindingCode, Severity};
@@ -105,6 +107,7 @@ pub use report::{
 };
 pub use status::{DismMountMode, DismMountStatus, WimMountFlags};
 pub use uuid::Uuid;
+pub use warning::{Warning, WarningCode, Warnings};
 pub use wide_string::WideString;
 pub use windows_path::{PathComponent, PathRoot, WindowsPath};
 

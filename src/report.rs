@@ -3,13 +3,13 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::error::Warning;
 use crate::evidence::Liveness;
 use crate::file_time::FileTime;
 use crate::finding::Finding;
 use crate::registry::ValueType;
 use crate::registry::hive::Recovery;
 use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
+use crate::warning::Warning;
 use crate::wide_string::WideString;
 
 /// What an inspection found.

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::error::{Warning, WarningCode};
 use crate::file_time::FileTime;
 use crate::finding::FindingCode;
 use crate::registry::hive::LeftOutReason;
 use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
+use crate::warning::{Warning, WarningCode};
 use crate::wide_string::WideString;
 
 /// Implements `JsonSchema` by a schema that is the same everywhere.

@@ -39,13 +39,20 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert!(!collection.parts().is_empty());
     for part in 0..collection.parts().len().min(4) {
-        if let Ok(Collected::Machine(mut machine)) = collection.read(part, None) {
+        let mut machines = match collection.read(part, None) {
+            Ok(Collected::Machine(machine)) => vec![*machine],
+            Ok(Collected::Disk(disk)) => {
+                let parts = disk.installations(None).into_iter();
+                parts.filter_map(|part| part.machine.ok()).collect()
+            }
+            _ => Vec::new(),
+        };
+        for machine in &mut machines {
             if let Some(Ok(mut hive)) = machine.take_software().map(|software| software.open()) {
                 let _ = MountRegistry::read_from_hive(&mut hive);
             }
-            machine
-                .drives()
-                .find_orphans(&[], &mut collection.take_warnings(), |_| {});
+            let mut warnings = collection.take_warnings();
+            machine.drives().find_orphans(&[], &mut warnings, |_| {});
         }
     }
 });

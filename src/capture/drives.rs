@@ -10,9 +10,10 @@ use super::directory::VolumeFolder;
 use super::drive_name::DriveName;
 use super::link::{self, Link};
 use super::volume::{CapturedFile, Child, FileKind, Volume};
-use crate::error::{Error, Warnings};
+use crate::error::Error;
 use crate::mount_point::ReparseTag;
 use crate::observation::{NotCaptured, Observation};
+use crate::warning::Warnings;
 use crate::wide_string::WideString;
 use crate::windows_path::{PathComponent, WindowsPath};
 

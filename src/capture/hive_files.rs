@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use super::directory::host_name;
 use super::drives::Drives;
 use super::volume::{FileKind, ReadSeek};
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
 use crate::observation::Observation;
 use crate::registry::hive::Hive;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::windows_path::{PathComponent, WindowsPath};
 
 /// A hive in a capture, and the transaction logs that lie beside it, opened for reading.

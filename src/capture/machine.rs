@@ -5,8 +5,9 @@ use super::drive_name::DriveName;
 use super::drives::Drives;
 use super::hive_files::HiveFiles;
 use super::volume::Volume;
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
 use crate::registry::mounted_devices::{MountedDevices, PartitionIdentity};
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 use crate::windows_path::{PathRoot, WindowsPath};
 

@@ -4,11 +4,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::drives::{Drives, Located, unreadable_reparse_point};
 use super::volume::{FileKind, MOUNT_DATA, ReadSeek, streams_not_captured};
-use crate::error::{Error, Warnings};
+use crate::error::Error;
 use crate::evidence::{Evidence, ImageFile, MountDirectory};
 use crate::mount_point::WimMountData;
 use crate::observation::{NotCaptured, Observation};
 use crate::registry::MountRegistration;
+use crate::warning::Warnings;
 use crate::wide_string::WideString;
 use crate::wim::Wim;
 use crate::windows_path::WindowsPath;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::volume::MOUNT_DATA;
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
 use crate::mount_point::WimMountData;
 use crate::observation::Observation;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::windows_path::{PathComponent, WindowsPath};
 
 /// What a search of a volume for traces of mounts comes upon: the streams of mount directories, and files of mounted

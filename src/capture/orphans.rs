@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::drives::Drives;
 use super::mount_traces::MountTraces;
-use crate::error::Warnings;
 use crate::mount_point::WimMountData;
 use crate::observation::Observation;
 use crate::registry::MountRegistration;
+use crate::warning::Warnings;
 use crate::wide_string::WideString;
 use crate::windows_path::WindowsPath;
 

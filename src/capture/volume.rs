@@ -9,10 +9,11 @@ use std::rc::Rc;
 use super::Scope;
 use super::link::Link;
 use super::mount_traces::MountTraces;
-use crate::error::{Error, Warnings};
+use crate::error::Error;
 use crate::file_time::FileTime;
 use crate::mount_point::ReparseTag;
 use crate::observation::{NotCaptured, Observation};
+use crate::warning::Warnings;
 use crate::wide_string::WideString;
 
 /// The stream in which a mount directory keeps what it is mounted from.

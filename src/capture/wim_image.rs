@@ -16,10 +16,11 @@ use super::volume::{
     CapturedFile, Child, FileKind, MAX_MOUNT_DATA_LENGTH, MOUNT_DATA, ReadSeek, Volume,
     is_short_name, trim_end,
 };
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
 use crate::file_time::FileTime;
 use crate::mount_point::{ReparseData, ReparsePoint, ReparseTag};
 use crate::observation::Observation;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 use crate::wim::{
     CapturedWim, DirectoryEntry, FileAttributes, ImageMetadata, Integrity, StreamEntry,

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{InspectOptions, Inspection};
 use crate::capture::{Drives, HiveFiles, OrphanedMountDirectory, ReadSeek};
 use crate::derive::derive;
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
 use crate::evidence::{Evidence, Liveness};
 use crate::observation::{NotCaptured, Observation};
 use crate::registry::MountRegistry;
@@ -16,6 +16,7 @@ use crate::report::{
     Capture, EvidenceKind, ImageDescription, MountedImage, OrphanedMount, OtherValue,
 };
 use crate::rivals::Rivals;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// What the registry of one machine says, and how it was captured.
 pub(super) struct RegistryEvidence {

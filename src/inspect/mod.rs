@@ -24,14 +24,14 @@ use crate::capture::collection::{Collected, Collection};
 use crate::capture::disk_image::DiskCapture;
 use crate::capture::{CapturedMachine, DriveName, Drives, HiveFiles, ReadSeek, Scope};
 use crate::error::{Error, Position};
-#[cfg(feature = "collection")]
-use crate::error::{Warning, WarningCode, Warnings};
 use crate::evidence::Liveness;
 use crate::observation::Observation;
 use crate::registry::hive::Hive;
 use crate::registry::mounted_devices::{MountedDevices, PartitionIdentity};
 use crate::registry::{CodePage, RegistryExport, system_root};
 use crate::report::{Capture, EvidenceKind, Report};
+#[cfg(feature = "collection")]
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// What to do where a file is no evidence.
 const EXPORT: &str = r"make an export on the machine with `reg export HKLM\SOFTWARE\Microsoft\WIMMount wimmount.reg`";

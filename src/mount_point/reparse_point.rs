@@ -7,7 +7,8 @@ use nom::{IResult, Parser};
 use uuid::Uuid;
 
 use crate::binary::{byte_array, guid, structure};
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 /// What kind of reparse point it is, by the file system's own number.

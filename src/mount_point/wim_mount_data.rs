@@ -10,7 +10,8 @@ use nom::{IResult, Parser};
 use uuid::Uuid;
 
 use crate::binary::{byte_array, guid, structure};
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 /// The contents of a `$WIMMOUNTDATA` stream.

@@ -21,8 +21,9 @@ use std::io::{Chain, Cursor, Read};
 
 use serde::Serialize;
 
-use crate::error::{Error, Position, Warnings};
+use crate::error::{Error, Position};
 use crate::file_time::FileTime;
+use crate::warning::Warnings;
 use crate::wide_string::WideString;
 
 /// The type of a registry value, by the registry's own number.

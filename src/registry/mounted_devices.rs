@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::hive::{Hive, KeyValue};
 use crate::binary::byte_array;
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 const KEY: &str = "MountedDevices";

@@ -16,11 +16,12 @@ use std::io::Read;
 
 use memchr::memmem;
 
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
 use crate::registry::code_page::CodePage;
 use crate::registry::line_source::{Line, LineSource, TextEncoding};
 use crate::registry::{RegistryEntry, RegistryKey, RegistryValue, ValueType, key_path};
 use crate::signature::{self, excerpt};
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 /// What stands before a name, between name and type, and between type and data.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
 use crate::file_time::FileTime;
 use crate::observation::{NotCaptured, Observation};
 use crate::registry::{RegistryEntry, RegistryKey, RegistryValue, ValueType};
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 /// What the registry records about one mounted image.

@@ -5,8 +5,9 @@ use std::io::{Read, Seek};
 use super::hive::{Hive, KeyNode};
 use super::registration::{MountRegistration, MountRegistry, MountRegistryCollector};
 use super::{RegistryEntry, RegistryKey};
-use crate::error::{Error, Position, Warning, WarningCode};
+use crate::error::{Error, Position};
 use crate::observation::{NotCaptured, Observation};
+use crate::warning::{Warning, WarningCode};
 use crate::wide_string::WideString;
 
 const WIM_MOUNT: [&str; 2] = ["Microsoft", "WIMMount"];

@@ -12,7 +12,8 @@ use super::lookup_table::{LookupEntry, LookupTable, NO_DATA, Sha1Digest};
 use super::metadata::ImageMetadata;
 use super::resource::{Resource, ResourceReader};
 use super::solid::SolidResources;
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// A lookup table larger than this, in bytes, is not read: it has 1.3 million entries, real ones have some 100,000.
 const MAX_LOOKUP_TABLE_SIZE: u64 = 64 << 20;

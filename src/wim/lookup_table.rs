@@ -6,7 +6,8 @@ use nom::{IResult, Parser};
 
 use super::header::{ResourceHeader, resource_header};
 use crate::binary::byte_array;
-use crate::error::{Position, Warning, WarningCode, Warnings};
+use crate::error::Position;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// A SHA-1.
 pub type Sha1Digest = [u8; 20];

@@ -10,7 +10,8 @@ use nom::number::complete::le_u32;
 
 use super::directory_entry::{ALIGNMENT, DirectoryEntry, Listed, read_entry};
 use crate::binary::structure;
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 use crate::windows_path::PathComponent;
 

@@ -53,7 +53,8 @@ pub use verification::DataVerification;
 pub use xml::{Architecture, ImageVersion, WimImage, WimXml};
 
 use self::header::XML_DATA_POSITION;
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// The facts of a WIM file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use super::header::ResourceHeader;
 use super::lookup_table::{LookupEntry, LookupTable};
 use super::read_at;
 use super::resource::Resource;
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// More solid resources of one file are not read: writers make one for each time that they add an image.
 const MAX_COUNT: usize = 1 << 16;

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use super::captured_wim::{CapturedWim, Part, hexadecimal, read_to_end};
 use super::integrity::{Integrity, IntegrityTable, PartIntegrity, VerificationProgress, hash};
 use super::lookup_table::{LookupEntry, NO_DATA};
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// What came of holding all data of one part of a WIM against their SHA-1.
 #[derive(Debug, Clone, PartialEq, Eq)]

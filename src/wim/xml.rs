@@ -9,8 +9,9 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 
-use crate::error::{Position, Warning, WarningCode, Warnings};
+use crate::error::Position;
 use crate::file_time::FileTime;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// The XML data of a WIM.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -16,9 +16,10 @@ use crate::capture::volume::{
     CapturedFile, Child, FileKind, MAX_MOUNT_DATA_LENGTH, ReadSeek, Volume, bounded_mount_data,
     is_short_name, streams_not_captured, trim_end,
 };
-use crate::error::{Error, Warnings};
+use crate::error::Error;
 use crate::file_time::FileTime;
 use crate::observation::Observation;
+use crate::warning::Warnings;
 use crate::wide_string::WideString;
 use crate::windows_path::{PathComponent, PathRoot, WindowsPath};
 

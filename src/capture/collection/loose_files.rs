@@ -14,8 +14,9 @@ use crate::capture::hive_files::HiveFiles;
 use crate::capture::machine::CapturedMachine;
 use crate::capture::read_at::{ReadAt, ReadAtCursor};
 use crate::capture::volume::ReadSeek;
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
 use crate::registry::hive::Hive;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// How many members are looked into.
 pub(super) const MAX_LOOKED_INTO: u32 = 100_000;

@@ -11,8 +11,9 @@ use super::archive::{Archive, Member, MemberKind, MemberList, NewMember};
 use super::volume_members::VolumeMembers;
 use crate::capture::directory::host_name;
 use crate::capture::read_at::{ReadAt, Seekable};
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
 use crate::file_time::FileTime;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::push_wtf8;
 
 /// Files with names, of which each can be read.

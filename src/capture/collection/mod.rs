@@ -44,8 +44,9 @@ use super::drives::Drives;
 use super::machine::CapturedMachine;
 use super::read_at::{ReadAt, Seekable};
 use super::volume::ReadSeek;
-use crate::error::{Error, Warnings};
+use crate::error::Error;
 use crate::evidence::Liveness;
+use crate::warning::Warnings;
 use crate::wide_string::push_wtf8;
 
 /// A triage collection.

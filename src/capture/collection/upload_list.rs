@@ -9,7 +9,8 @@ use super::archive::MemberKind;
 use super::members::Members;
 use super::wanted::{UPLOAD_LIST, is_wanted};
 use crate::capture::read_at::ReadAtCursor;
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// The most bytes of one list that are read: a line has a few hundred, and a list as many lines as there are files.
 const MAX_LENGTH: u64 = 256 << 20;

@@ -8,8 +8,9 @@ use super::layout;
 use crate::capture::disk_image::ntfs::{FileReference, NtfsFile, NtfsVolume};
 use crate::capture::read_at::ReadAt;
 use crate::capture::volume::{MAX_MOUNT_DATA_LENGTH, MOUNT_DATA};
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
 use crate::mount_point::ReparseTag;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::{WideString, push_wtf8};
 
 /// The files and directories of a volume.

@@ -8,8 +8,8 @@ use super::members::Members;
 use super::tree::{Added, NodeId, NodeKind, Tree};
 use super::{CollectionPart, Content, PartVolume};
 use crate::capture::stream_file;
-use crate::error::{Warning, WarningCode, Warnings};
 use crate::evidence::Liveness;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// Where the SOFTWARE hive lies on the drive of Windows.
 const SOFTWARE: [&str; 4] = ["Windows", "System32", "config", "SOFTWARE"];

@@ -15,7 +15,8 @@ use super::Scope;
 use super::drive_name::DriveName;
 use super::drives::Drives;
 use super::machine::{CapturedMachine, Hives, assumed_drive};
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 impl CapturedMachine {

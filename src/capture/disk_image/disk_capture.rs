@@ -12,8 +12,9 @@ use crate::capture::collection::Collection;
 use crate::capture::read_at::Seekable;
 use crate::capture::volume::Volume;
 use crate::capture::{CapturedMachine, DriveName, Drives, Scope};
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
 use crate::registry::mounted_devices::{MountedDevice, MountedDevices, PartitionIdentity};
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// A disk image of this host, or a block device, that is looked into.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use std::io::{Read, Seek};
 
 use super::Hive;
 use super::pages::file_position;
-use crate::error::{Error, Position, WarningCode};
+use crate::error::{Error, Position};
+use crate::warning::WarningCode;
 use crate::wide_string::WideString;
 
 /// A cell's size field; the data follows it.

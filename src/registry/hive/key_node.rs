@@ -7,8 +7,9 @@ use nom::{IResult, Parser};
 
 use super::Hive;
 use super::pages::file_position;
-use crate::error::{Error, Position, WarningCode};
+use crate::error::{Error, Position};
 use crate::file_time::FileTime;
+use crate::warning::WarningCode;
 use crate::wide_string::WideString;
 
 /// Length of the fields before the name.

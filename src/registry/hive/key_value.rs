@@ -8,8 +8,9 @@ use nom::{IResult, Parser};
 use super::cell::Cell;
 use super::pages::file_position;
 use super::{Allowance, Hive, KeyNode};
-use crate::error::{Error, Position, WarningCode};
+use crate::error::{Error, Position};
 use crate::registry::{RegistryValue, ValueType};
+use crate::warning::WarningCode;
 use crate::wide_string::WideString;
 
 /// Length of the fields before the name.

@@ -10,8 +10,9 @@
 use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
 
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
 use crate::file_time::FileTime;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 mod base_block;

@@ -14,8 +14,9 @@ use super::pages::{Overlay, read_at};
 use super::transaction_log::{
     LeftOut, LeftOutReason, LogFormat, Replay, TransactionLog, sequence_distance,
 };
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
 use crate::file_time::FileTime;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// What was done to bring a hive up to date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

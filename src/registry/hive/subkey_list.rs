@@ -6,7 +6,8 @@ use std::io::{Read, Seek};
 use super::cell::Cell;
 use super::pages::file_position;
 use super::{Hive, KeyNode};
-use crate::error::{Error, WarningCode};
+use crate::error::Error;
+use crate::warning::WarningCode;
 use crate::wide_string::{WideString, upcase};
 
 /// Signature and number of elements.

@@ -7,8 +7,9 @@ use std::vec;
 use super::pages::file_position;
 use super::subkey_list::{MetSubkeys, SMALLEST_KEY_NODE, Subkey};
 use super::{Allowance, Hive, KeyNode};
-use crate::error::{Error, WarningCode};
+use crate::error::Error;
 use crate::registry::{RegistryKey, RegistryValue};
+use crate::warning::WarningCode;
 use crate::wide_string::WideString;
 
 /// Windows allows keys 512 levels deep ("Registry Element Size Limits", learn.microsoft.com).

@@ -12,11 +12,12 @@ use std::io::Read;
 
 use self::key_search::KeySearch;
 use self::syntax::{Data, HexBytes, Quoted, Statement};
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
 use crate::registry::code_page::CodePage;
 use crate::registry::line_source::{Line, LineSource};
 use crate::registry::{RegistryEntry, RegistryKey, RegistryValue, ValueType, key_path};
 use crate::signature::{self, excerpt};
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 /// The first line of a file with UTF-16 strings in its hexadecimal data.

@@ -20,7 +20,8 @@ use self::unpacked::Shared;
 use self::zip::Zip;
 use super::wanted;
 use crate::capture::read_at::ReadAt;
-use crate::error::{Error, Warnings};
+use crate::error::Error;
+use crate::warning::Warnings;
 
 /// A zip or tar archive.
 #[derive(Debug)]

@@ -14,7 +14,8 @@ use super::tar_header::{BLOCK, TarExtension, TarHeader, until_nul};
 use super::tar_stream::Stream;
 use super::unpacked::{KeptMember, MemberData, Shared, Unpacked};
 use crate::capture::read_at::{ReadAt, Section};
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// The most bytes of a pax header or a long name.
 const MAX_EXTENSION: u64 = 1 << 20;

@@ -11,7 +11,8 @@ use std::rc::Rc;
 
 use super::compression::Decompressed;
 use crate::capture::read_at::ReadAt;
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// How much of the members of one archive is kept in memory, all together, in bytes. SOFTWARE hives have 100 to 200 MB.
 const MEMORY: usize = 256 << 20;

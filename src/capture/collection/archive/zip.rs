@@ -14,9 +14,10 @@ use super::compression::{Compression, Decompressed};
 use super::member::{MemberKind, MemberList, NewMember, Obstacle};
 use super::unpacked::{MemberData, Shared, Unpacked};
 use crate::capture::read_at::{ReadAt, Section};
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
 use crate::file_time::FileTime;
 use crate::registry::CodePage;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// The code page of names that are not said to be UTF-8 (APPNOTE.TXT, appendix D).
 const NAMES_CODE_PAGE: u16 = 437;

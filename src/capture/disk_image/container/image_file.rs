@@ -4,7 +4,8 @@ use std::io;
 use std::rc::Rc;
 
 use crate::capture::disk_image::ReadAt;
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// A file of an image, with its name unless it is the evidence itself.
 #[derive(Clone)]

@@ -33,7 +33,8 @@ use self::pieces::{Assembled, Pieces};
 use super::file_system::FileSystem;
 use super::partition_table::{PartitionScheme, PartitionTable};
 use crate::capture::read_at::ReadAt;
-use crate::error::{Error, Warnings};
+use crate::error::Error;
+use crate::warning::Warnings;
 
 /// A disk, out of its container. Clones read the same image.
 #[derive(Clone)]

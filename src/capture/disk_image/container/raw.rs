@@ -7,7 +7,8 @@ use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pieces::{Piece, Pieces, Place};
 use super::recent::Recent;
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// More parts than this are not looked for.
 const MOST_PARTS: usize = 100_000;

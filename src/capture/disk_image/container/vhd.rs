@@ -13,7 +13,8 @@ use super::pieces::{Assembled, Piece, Pieces, Place};
 use super::recent::Pages;
 use crate::binary::{byte_array, structure};
 use crate::capture::disk_image::{ReadAt, Section};
-use crate::error::{Error, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{WarningCode, Warnings};
 
 const SECTOR: u64 = 512;
 const FOOTER: &str = "a VHD footer";

@@ -13,10 +13,11 @@ use crate::capture::mount_traces::MountTraces;
 use crate::capture::volume::{
     CapturedFile, Child, FileKind, MAX_MOUNT_DATA_LENGTH, MOUNT_DATA, ReadSeek, Volume, trim_end,
 };
-use crate::error::{Error, Warnings};
+use crate::error::Error;
 use crate::file_time::FileTime;
 use crate::mount_point::{ReparseData, ReparseTag};
 use crate::observation::Observation;
+use crate::warning::Warnings;
 use crate::wide_string::WideString;
 
 /// What is not on the volume was not on the machine's.

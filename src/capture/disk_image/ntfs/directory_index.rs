@@ -16,7 +16,8 @@ use super::recently_used::RecentlyUsed;
 use super::upcase::UpcaseTable;
 use super::update_sequence;
 use crate::binary::{byte_array, structure};
-use crate::error::{Error, Position, Warning, WarningCode};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode};
 use crate::wide_string::WideString;
 
 /// The index of one directory.

@@ -13,7 +13,8 @@ use super::file_reference::FileReference;
 use super::recently_used::RecentlyUsed;
 use super::run_list::{Run, RunList};
 use crate::capture::disk_image::ReadAt;
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 /// Reads the records of a volume, and bytes of its clusters.

@@ -8,8 +8,9 @@ use super::file_record::{FileRecord, Head};
 use super::ntfs_file::NtfsFile;
 use super::update_sequence;
 use crate::capture::volume::MOUNT_DATA;
-use crate::error::{Error, Warning, WarningCode};
+use crate::error::Error;
 use crate::mount_point::ReparseTag;
+use crate::warning::{Warning, WarningCode};
 use crate::wide_string::WideString;
 
 /// A trace of a mount.

@@ -13,8 +13,9 @@ use super::file_reference::FileReference;
 use super::index_node::IndexEntry;
 use super::ntfs_stream::NtfsStream;
 use super::standard_information::StandardInformation;
-use crate::error::{Error, Position, Warnings};
+use crate::error::{Error, Position};
 use crate::mount_point::{ReparsePoint, ReparseTag};
+use crate::warning::Warnings;
 use crate::wide_string::WideString;
 
 /// A file or directory, known by its record.

@@ -14,7 +14,8 @@ use super::recently_used::RecentlyUsed;
 use super::upcase::UpcaseTable;
 use super::volume_information::VolumeInformation;
 use crate::capture::disk_image::ReadAt;
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// An NTFS volume. Clones are the same volume, and share what they keep of it.
 #[derive(Clone)]

@@ -9,7 +9,8 @@ use super::attribute_set::AttributeSet;
 use super::attribute_stream::AttributeStream;
 use super::file_reference::FileReference;
 use super::file_table::FileTable;
-use crate::error::{Error, Position, Warning, WarningCode};
+use crate::error::{Error, Position};
+use crate::warning::{Warning, WarningCode};
 use crate::wide_string::{WideString, upcase};
 
 /// The table of a volume, of which only the parts are read that names need.

@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::{Partition, PartitionKind, PartitionScheme, PartitionTable, damaged, sector_sizes};
 use crate::binary::{byte_array, guid, structure};
 use crate::capture::disk_image::ReadAt;
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
 use crate::registry::mounted_devices::PartitionIdentity;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 const SIGNATURE: &[u8; 8] = b"EFI PART";

@@ -8,8 +8,9 @@ use super::{Partition, PartitionKind, PartitionScheme, PartitionTable};
 use super::{damaged, has_file_system, sector_sizes};
 use crate::binary::{byte_array, structure};
 use crate::capture::disk_image::ReadAt;
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
 use crate::registry::mounted_devices::PartitionIdentity;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 const SIGNATURE_AT: usize = 440;
 const ENTRIES_AT: usize = 446;

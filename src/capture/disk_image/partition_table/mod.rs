@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::file_system::FileSystem;
 use crate::capture::read_at::{ReadAt, Section};
-use crate::error::{Error, Position, Warning, WarningCode, Warnings};
+use crate::error::{Error, Position};
 use crate::registry::mounted_devices::PartitionIdentity;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
 
 /// Sector sizes in bytes that disks have.

@@ -23,7 +23,8 @@ use super::pieces::{Piece, Pieces, Place};
 use super::recent::Recent;
 use crate::binary::structure;
 use crate::capture::disk_image::ReadAt;
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 const CHUNK: &str = "a chunk";
 /// EnCase allows for chunks of 32,768 sectors of 512 bytes.

@@ -6,7 +6,8 @@ use nom::number::complete::{le_u8, le_u16, le_u32, le_u64};
 use super::adler32::adler32;
 use crate::binary::{byte_array, structure};
 use crate::capture::disk_image::container::image_file::ImageFile;
-use crate::error::{Error, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{WarningCode, Warnings};
 
 pub(super) const SIGNATURE: &[u8; 8] = b"EVF\x09\r\n\xFF\0";
 const FILE_HEADER_SIZE: u64 = 13;

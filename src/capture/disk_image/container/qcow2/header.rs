@@ -6,7 +6,8 @@ use nom::number::complete::{be_u32, be_u64};
 use crate::binary::{byte_array, structure};
 use crate::capture::disk_image::container::decompression::Compression;
 use crate::capture::disk_image::container::image_file::ImageFile;
-use crate::error::{Error, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{WarningCode, Warnings};
 
 const HEADER: &str = "a QCOW2 header";
 const EXTENSION: &str = "an extension of the QCOW2 header";

@@ -12,7 +12,8 @@ use super::neighbours::Opening;
 use super::pieces::{Piece, Pieces, Place};
 use super::recent::{Pages, Recent};
 use crate::capture::disk_image::ReadAt;
-use crate::error::{Error, Warnings};
+use crate::error::Error;
+use crate::warning::Warnings;
 
 const L1: &str = "the L1 table";
 const L2: &str = "an L2 table";

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::crc32c::is_sealed;
 use crate::binary::{byte_array, guid, structure};
 use crate::capture::disk_image::container::image_file::ImageFile;
-use crate::error::{Error, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{WarningCode, Warnings};
 
 const HEADERS_AT: [u64; 2] = [0x1_0000, 0x2_0000];
 const REGIONS_AT: [u64; 2] = [0x3_0000, 0x4_0000];

@@ -13,7 +13,8 @@ use super::header::Header;
 use super::replayed::{Page, Replayed};
 use crate::binary::{byte_array, guid, structure};
 use crate::capture::disk_image::container::image_file::ImageFile;
-use crate::error::{Error, Warnings};
+use crate::error::Error;
+use crate::warning::Warnings;
 
 const SECTOR: u64 = 4096;
 const ENTRY: &str = "an entry of the log";

@@ -17,7 +17,8 @@ use super::neighbours::Opening;
 use super::pieces::{Assembled, Piece, Pieces, Place};
 use super::recent::Pages;
 use crate::capture::disk_image::ReadAt;
-use crate::error::{Error, Warnings};
+use crate::error::Error;
+use crate::warning::Warnings;
 use uuid::Uuid;
 
 const BAT: &str = "the block allocation table";

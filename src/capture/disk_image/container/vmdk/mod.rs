@@ -13,7 +13,8 @@ use super::neighbours::{Opening, last_level};
 use super::pieces::{Assembled, Piece, Pieces, Place};
 use super::recent::Recent;
 use crate::capture::disk_image::ReadAt;
-use crate::error::{Error, Warning, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 const SECTOR: u64 = 512;
 /// How many extents are held open at a time.

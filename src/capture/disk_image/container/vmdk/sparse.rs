@@ -9,7 +9,8 @@ use crate::capture::disk_image::container::decompression::Compression;
 use crate::capture::disk_image::container::image_file::ImageFile;
 use crate::capture::disk_image::container::pieces::Place;
 use crate::capture::disk_image::container::recent::{Pages, Recent};
-use crate::error::{Error, WarningCode, Warnings};
+use crate::error::Error;
+use crate::warning::{WarningCode, Warnings};
 
 pub(super) const SIGNATURE: &[u8; 4] = b"KDMV";
 const SECTOR: u64 = 512;
