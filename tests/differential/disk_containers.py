@@ -160,7 +160,8 @@ def converted(folder, disks):
                 image = convert(Path(place), disk, extension, driver, options)
                 # A geometry makes the disk larger.
                 known = expected if extension != "vhd" or "force_size" in options else None
-                compare(f"{kind}, {extension}, {options}", image, known, *peers_of(extension, options), table=None if known is None else table)
+                name, peers = f"{kind}, {extension}, {options}", peers_of(extension, options)
+                compare(name, image, known, *peers, table=table if known else None)
 
 
 def large(folder, _disks):
@@ -209,7 +210,8 @@ def chains(folder, _disks):
     base.write_bytes(contents(size, "base"))
     create = ["qemu-img", "create", "-q", "-f"]
     run(*create, "qcow2", "-o", "cluster_size=4096", "-b", "base.raw", "-F", "raw", "middle.qcow2", cwd=place)
-    run(*create, "qcow2", "-b", 'json:{"driver":"qcow2","file":{"driver":"file","filename":"middle.qcow2"}}', "-F", "qcow2", "top.qcow2", cwd=place)
+    options = 'json:{"driver":"qcow2","file":{"driver":"file","filename":"middle.qcow2"}}'
+    run(*create, "qcow2", "-b", options, "-F", "qcow2", "top.qcow2", cwd=place)
     # A parent may be smaller than its child, and larger.
     run(*create, "qcow2", "-b", "middle.qcow2", "-F", "qcow2", "larger.qcow2", size + 3 * MIB, cwd=place)
     run(*create, "qcow2", "-b", "middle.qcow2", "-F", "qcow2", "smaller.qcow2", size - 5 * MIB, cwd=place)
@@ -275,7 +277,8 @@ def differencing(folder, _disks):
             for sector in present:
                 packed[sector * SECTOR : (sector + 1) * SECTOR] = own[sector * SECTOR : (sector + 1) * SECTOR]
             state = bytes(packed[:size])
-            compare(f"{extension}, {name}, by {grain} sectors", image, digest(io.BytesIO(state)), *peers_of_child(extension, grain, name, chain))
+            peers = peers_of_child(extension, grain, name, chain)
+            compare(f"{extension}, {name}, by {grain} sectors", image, digest(io.BytesIO(state)), *peers)
         parent.rename(folder / "elsewhere")
         refused(f"a differencing {extension} without its parent", chain[0], "parent", parent.name)
 
@@ -284,7 +287,8 @@ def peers_of_child(extension, grain, name, chain):
     """libvhdi takes a VHD's sector for the child's where one before it in the same byte of the bitmap is; dissect reads no
     differencing VHD, and loses count where a child asks a differencing parent for less than a byte of its bitmap."""
     libvhdi = functools.partial(by_libvhdi, parents=chain[1:])
-    return ([libvhdi] if (extension, grain) != ("vhd", 1) else []) + ([by_dissect] if extension == "vhdx" and (grain, name) != (1, "top") else [])
+    dissect_counts = extension == "vhdx" and (grain, name) != (1, "top")
+    return [libvhdi] * ((extension, grain) != ("vhd", 1)) + [by_dissect] * dissect_counts
 
 
 def left_dirty(folder, _disks):

@@ -1,7 +1,7 @@
 //! Reads files of an NTFS volume through the crate ntfs, for comparisons: `peer-ntfs VOLUME`, the numbers of their records on the
 //! standard input. Of each it prints, by tabs: the number, `stream` or `reparse`, the name's units in hexadecimal, the size, the SHA-1, and
-//! what the crate is known to read wrongly: `compressed` data, `listed` attributes. Of a record that it cannot read: the number, `error`, the
-//! message, and `listed` or nothing.
+//! what the crate is known to read wrongly: `compressed` data, `listed` attributes. Of a record that it cannot read: the number, `error`,
+//! the message, and `listed` or nothing.
 
 use std::error::Error;
 use std::fs::File;
