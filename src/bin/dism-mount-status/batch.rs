@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::iter;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
-/// How many results of each job may wait for one before them, so that memory stays bounded.
-const AHEAD: usize = 4;
+/// How many results of each job may wait for one before them, so that memory stays bounded. As many again may have been taken and
+/// not given away yet.
+const AHEAD: usize = 16;
+/// How long more results are waited for when one is there: to be woken for each costs as much as a small export.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// Works on `items` in `jobs` threads, and gives each result to `each`, in the order of the items. A single job needs no
 /// thread of its own.
@@ -22,7 +27,7 @@ pub(crate) fn run<I: Send, R: Send>(
     jobs: NonZero<usize>,
     work: impl Fn(&I) -> R + Sync,
     failed: impl Fn(&I, &str) -> R + Sync,
-    mut each: impl FnMut(R) -> io::Result<()>,
+    each: impl FnMut(R) -> io::Result<()>,
 ) -> io::Result<()> {
     // What the work looks at belongs to it alone.
     let attempt = |item: &I| {
@@ -39,6 +44,7 @@ pub(crate) fn run<I: Send, R: Send>(
             taken: 0,
             running: jobs.get(),
             is_over: false,
+            is_awaited: false,
             results: BTreeMap::new(),
         }),
         ready: Condvar::new(),
@@ -54,13 +60,8 @@ pub(crate) fn run<I: Send, R: Send>(
                 queue.leave();
             });
         }
-        while let Some(result) = queue.take() {
-            if let Err(error) = each(result) {
-                queue.end();
-                return Err(error);
-            }
-        }
-        Ok(())
+        let _end = EndOnDrop(&queue);
+        iter::from_fn(|| queue.take()).flatten().try_for_each(each)
     })
 }
 
@@ -90,14 +91,33 @@ struct Progress<R> {
     /// How many threads may still give results.
     running: usize,
     is_over: bool,
+    /// Whether somebody waits for the next result: a needless wake-up costs, too.
+    is_awaited: bool,
     results: BTreeMap<usize, R>,
 }
 
-impl<I, T: Iterator<Item = (usize, I)>, R> Queue<T, R> {
+/// Nothing more is begun when the results are no longer taken, be it for an error or a panic.
+struct EndOnDrop<'a, T, R>(&'a Queue<T, R>);
+
+impl<T, R> Drop for EndOnDrop<'_, T, R> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl<T, R> Queue<T, R> {
     fn progress(&self) -> MutexGuard<'_, Progress<R>> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Nothing more is begun.
+    fn end(&self) {
+        self.progress().is_over = true;
+        self.room.notify_all();
+    }
+}
+
+impl<I, T: Iterator<Item = (usize, I)>, R> Queue<T, R> {
     /// The next item, as soon as there is room for its result.
     fn begin(&self) -> Option<(usize, I)> {
         let is_full = |progress: &mut Progress<R>| {
@@ -124,7 +144,7 @@ impl<I, T: Iterator<Item = (usize, I)>, R> Queue<T, R> {
     fn finish(&self, number: usize, result: R) {
         let mut progress = self.progress();
         progress.results.insert(number, result);
-        if number == progress.taken {
+        if number == progress.taken && std::mem::take(&mut progress.is_awaited) {
             self.ready.notify_one();
         }
     }
@@ -134,24 +154,32 @@ impl<I, T: Iterator<Item = (usize, I)>, R> Queue<T, R> {
         self.ready.notify_one();
     }
 
-    /// Nothing more is begun.
-    fn end(&self) {
-        self.progress().is_over = true;
-        self.room.notify_all();
-    }
-
-    /// The next result in order; `None` when there is none any more.
-    fn take(&self) -> Option<R> {
-        let is_missing = |progress: &mut Progress<R>| {
+    /// The next results in order, one at least; `None` when there are none any more.
+    fn take(&self) -> Option<Vec<R>> {
+        let is_missing = |progress: &Progress<R>| {
             progress.running > 0 && !progress.results.contains_key(&progress.taken)
         };
-        let waited = self.ready.wait_while(self.progress(), is_missing);
-        let mut progress = waited.unwrap_or_else(PoisonError::into_inner);
-        let next = progress.taken;
-        let result = progress.results.remove(&next)?;
-        progress.taken += 1;
-        self.room.notify_one();
-        Some(result)
+        let mut progress = self.progress();
+        if is_missing(&progress) {
+            progress.is_awaited = true;
+            let waited = self
+                .ready
+                .wait_while(progress, |progress| is_missing(progress));
+            drop(waited);
+            thread::sleep(GATHERING);
+            progress = self.progress();
+        }
+        let mut results = Vec::new();
+        while let Some(result) = {
+            let next = progress.taken;
+            progress.results.remove(&next)
+        } {
+            progress.taken += 1;
+            results.push(result);
+        }
+        drop(progress);
+        self.room.notify_all();
+        (!results.is_empty()).then_some(results)
     }
 }
 
@@ -210,7 +238,7 @@ mod tests {
             failed,
             |_| {
                 taken += 1;
-                assert!(begun.load(Ordering::SeqCst) <= taken + 2 * AHEAD);
+                assert!(begun.load(Ordering::SeqCst) <= taken + 4 * AHEAD);
                 Ok(())
             },
         )
@@ -230,6 +258,16 @@ mod tests {
     }
 
     #[test]
+    #[should_panic(expected = "in the middle")]
+    fn a_panic_with_a_result_ends_the_work() {
+        let each = |result| match result {
+            5 => panic!("in the middle"),
+            _ => Ok(()),
+        };
+        let _ = run(0.., jobs(2), |&item| item, |_, _| 0, each);
+    }
+
+    #[test]
     fn an_error_ends_the_work() {
         for count in [1, 2] {
             let begun = AtomicUsize::new(0);
@@ -242,7 +280,7 @@ mod tests {
             };
             let ended = run(items, jobs(count), |&item| item, |_, _| 0, each);
             assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-            assert!(begun.load(Ordering::SeqCst) < 100);
+            assert!(begun.load(Ordering::SeqCst) < 10 * AHEAD);
         }
     }
 }
