@@ -22,7 +22,7 @@ if [[ ${#missing[@]} -gt 0 ]]; then
     exit 77
 fi
 
-cargo build --quiet --features cli
+cargo build --quiet --all-features
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 kinds=(lzx lzx-2m xpress xpress-4k none lzms solid solid-lzx pipable split)

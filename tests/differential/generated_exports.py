@@ -157,7 +157,7 @@ def main():
     for program, package in (("wine", "wine, wine64"), ("net", "samba-common-bin")):
         if not shutil.which(program):
             without_peer(f"{program} (Debian packages {package})")
-    build("--example", "registry_dump", "--features", "cli", "--bin", "dism-mount-status")
+    build("--example", "registry_dump", "--bin", "dism-mount-status")
     explained = explained_differences("generated_exports-differences.tsv")
     comparisons = {}
 

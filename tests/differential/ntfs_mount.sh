@@ -20,7 +20,7 @@ done
 [ "$(id -u)" = 0 ] || leave_out "only root can mount"
 [ -e /dev/fuse ] || leave_out "there is no /dev/fuse"
 
-cargo build --quiet --features cli
+cargo build --quiet --all-features
 work=$(mktemp -d)
 volume=$work/volume
 trap 'umount "$volume" 2>/dev/null || true; rm -rf "$work"' EXIT

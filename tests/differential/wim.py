@@ -199,7 +199,7 @@ def xml_by_wimlib(path):
 
 
 def facts_by_us(paths):
-    command = ["cargo", "run", "--quiet", "--example", "wim_info", "--", *map(str, paths)]
+    command = ["cargo", "run", "--quiet", "--all-features", "--example", "wim_info", "--", *map(str, paths)]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     facts = [json.loads(line) for line in done.stdout.splitlines()]
     for fact in facts:

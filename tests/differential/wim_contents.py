@@ -185,7 +185,7 @@ def file_by_us(fact):
 
 
 def lines_by_us(paths):
-    command = ["cargo", "run", "--quiet", "--release", "--features", "captured-wim", "--example", "wim_tree", "--"]
+    command = ["cargo", "run", "--quiet", "--release", "--all-features", "--example", "wim_tree", "--"]
     done = subprocess.run([*command, *map(str, paths)], cwd=ROOT, stdout=subprocess.PIPE, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -44,8 +44,8 @@ def material():
 
 
 def build(*options):
-    """Builds what of ours is compared."""
-    subprocess.run(["cargo", "build", "--quiet", *options], cwd=ROOT, check=True)
+    """Builds what of ours is compared. With all features, like `run`: with others it would all be built anew."""
+    subprocess.run(["cargo", "build", "--quiet", "--all-features", *options], cwd=ROOT, check=True)
 
 
 def dump(path, *options, data=None):
