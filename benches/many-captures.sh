@@ -4,7 +4,7 @@
 #
 # usage: benches/many-captures.sh [COUNT [FORMAT...]]
 #
-# COUNT is 10000, and the formats are jsonl, csv, summary and html, where they are not given. RUNS=N takes the best of N runs, 3 if it is not set. The captures are links
+# COUNT is 10000, and the formats are jsonl, csv, summary and html, where they are not given. RUNS=N takes the best of N runs in turns, 3 if it is not set. The captures are links
 # to copies of fixtures, so that the page cache holds them all. Needs bash, GNU time, python3 and two processors. Other work on them falsifies the ratio: the load is
 # printed. A second table says what each kind costs by itself.
 set -euo pipefail
@@ -53,17 +53,27 @@ with open(f"{scratch}/list", "w") as names:
         shutil.copytree(copy, name, copy_function=os.link) if kind == "tree" else os.link(copy, name)
         names.write(name + "\n")
 PYTHON
+# What was made is written out now, not while something is measured.
+sync
 
-# measure LIST JOBS FORMAT: seconds, processor seconds and KiB of the quickest run.
+# measure LIST FORMAT JOBS...: runs with each number of jobs in turns; `best JOBS` then tells seconds, processor seconds and KiB of the best.
 measure() {
-    local run status
+    local list="$1" format="$2" run jobs status
+    shift 2
+    rm -f "$scratch"/times-*
     for ((run = 0; run < runs; run++)); do
-        status=0
-        /usr/bin/time --quiet --format '%e %U %S %M' --output "$scratch/time" \
-            "$program" --from "$1" --jobs "$2" --format "$3" --fail-on never --quiet --output /dev/null || status=$?
-        [[ $status -eq 0 ]] || { echo "the program ended with $status" >&2; exit 1; }
-        awk '{ printf "%s %.2f %s\n", $1, $2 + $3, $4 }' "$scratch/time"
-    done | sort -n | head -n 1
+        for jobs in "$@"; do
+            status=0
+            /usr/bin/time --quiet --format '%e %U %S %M' --output "$scratch/time" \
+                "$program" --from "$list" --jobs "$jobs" --format "$format" --fail-on never --quiet --output /dev/null || status=$?
+            [[ $status -eq 0 ]] || { echo "the program ended with $status" >&2; exit 1; }
+            awk '{ printf "%s %.2f %s\n", $1, $2 + $3, $4 }' "$scratch/time" >>"$scratch/times-$jobs"
+        done
+    done
+}
+
+best() {
+    sort -n "$scratch/times-$1" | head -n 1
 }
 
 printf 'processors: %s, load at the start: %s\n\n' "$(nproc)" "$(cut -d ' ' -f 1-3 /proc/loadavg)"
@@ -71,8 +81,9 @@ printf '%-8s %8s | %8s %9s %9s | %8s %9s %9s | %5s\n' format captures '1 job' pr
 for format in "${formats[@]}"; do
     for number in $((count / 10)) "$count"; do
         head -n "$number" "$scratch/list" >"$scratch/part"
-        read -r one one_processor one_memory <<<"$(measure "$scratch/part" 1 "$format")"
-        read -r two two_processor two_memory <<<"$(measure "$scratch/part" 2 "$format")"
+        measure "$scratch/part" "$format" 1 2
+        read -r one one_processor one_memory <<<"$(best 1)"
+        read -r two two_processor two_memory <<<"$(best 2)"
         awk -v format="$format" -v number="$number" -v one="$one" -v one_processor="$one_processor" -v one_memory="$one_memory" \
             -v two="$two" -v two_processor="$two_processor" -v two_memory="$two_memory" 'BEGIN {
                 printf "%-8s %8d | %6.2f s %7.2f s %5.1f MiB | %6.2f s %7.2f s %5.1f MiB | %5.2f\n", format, number,
@@ -85,7 +96,8 @@ printf '\n%-8s %8s | %14s\n' kind captures 'processor, each'
 for kind in export hive tree wim zip tar disk; do
     grep --max-count=1000 "/$kind\$" "$scratch/list" >"$scratch/part"
     number="$(wc -l <"$scratch/part")"
-    read -r _ processor _ <<<"$(measure "$scratch/part" 1 jsonl)"
+    measure "$scratch/part" jsonl 1
+    read -r _ processor _ <<<"$(best 1)"
     awk -v kind="$kind" -v number="$number" -v processor="$processor" \
         'BEGIN { printf "%-8s %8d | %8.0f microseconds\n", kind, number, 1e6 * processor / number }'
 done
