@@ -275,6 +275,13 @@ fn only_mount_registry(entries: Vec<Said>) -> Vec<Said> {
     entries.into_iter().filter(keep).collect()
 }
 
+#[test]
+fn of_an_endless_line_no_more_is_read_than_shows_that_it_is_no_export() {
+    for byte in [0, b'x', 0xFF] {
+        assert!(RegistryExport::open(io::repeat(byte), CodePage::default()).is_err());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

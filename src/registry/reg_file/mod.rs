@@ -92,7 +92,10 @@ impl<R: Read> RegFile<R> {
 
     fn read_header(&mut self) -> Result<(), Error> {
         let start = self.lines.start().to_vec();
+        // Behind a mark an over-long line is not passed: of what is no export no more is read than tells that.
+        self.lines.mark();
         self.lines.next_line(&mut self.line)?;
+        self.lines.forget_mark();
         let header = self.line.text.trim_ascii();
         self.has_ansi_strings = match header {
             HEADER_4 => true,
