@@ -26,6 +26,7 @@ use dism_mount_status::companions;
 use lzma_rust2::XzReader;
 use serde_json::Value;
 use tempfile::TempDir;
+use vhd_writer::vhd;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
@@ -84,21 +85,6 @@ fn data_volume() -> Vec<u8> {
 
 fn notes() -> archive_writer::ZipMember {
     archive_writer::ZipMember::stored("notes.txt", b"nothing of the kind")
-}
-
-fn vhd(disk: &[u8], id: u8, parent: Option<([u8; 16], &str)>) -> Vec<u8> {
-    let vhd = vhd_writer::Vhd {
-        disk,
-        kind: match parent {
-            Some(_) => vhd_writer::DIFFERENCING,
-            None => vhd_writer::DYNAMIC,
-        },
-        id: [id; 16],
-        block_size: 1 << 19,
-        is_written: &|sector| parent.is_none() || sector % 2 == 0,
-        parent,
-    };
-    vhd.to_bytes()
 }
 
 /// A QCOW2 of zeros over a backing file.

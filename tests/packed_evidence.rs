@@ -24,10 +24,11 @@ use archive_writer::{TarNames, TarWriter, ZipMember, gzip, zip};
 use bzip2::write::BzEncoder;
 use captured_tree::{MOUNT_ID, Registered, Tree, mount_data, software};
 use dism_mount_status::{
-    Capture, Error, EvidenceKind, InspectOptions, Liveness, WarningCode, identify, inspect,
+    Capture, Error, EvidenceKind, InspectOptions, Liveness, Warning, WarningCode, identify, inspect,
 };
 use ntfs_writer::{File, Layout, Storage, write_volume};
 use proptest::prelude::*;
+use vhd_writer::vhd;
 
 const HIVE: [&str; 4] = ["Windows", "System32", "config", "SOFTWARE"];
 const WIM: &str = r"C:\images\a.wim";
@@ -73,21 +74,6 @@ fn volume(files: &[File]) -> Vec<u8> {
     write_volume(&Layout::default(), files)
 }
 
-fn vhd(disk: &[u8], id: u8, parent: Option<([u8; 16], &str)>) -> Vec<u8> {
-    let vhd = vhd_writer::Vhd {
-        disk,
-        kind: match parent {
-            Some(_) => vhd_writer::DIFFERENCING,
-            None => vhd_writer::DYNAMIC,
-        },
-        id: [id; 16],
-        block_size: 1 << 19,
-        is_written: &|sector| parent.is_none() || sector % 2 == 0,
-        parent,
-    };
-    vhd.to_bytes()
-}
-
 /// What KAPE leaves of a machine with a shadow copy.
 fn kape() -> Vec<(String, Vec<u8>)> {
     let hive_in = |folder: &str| format!("{folder}/{}", HIVE.join("/"));
@@ -115,6 +101,13 @@ fn of_kape() -> Vec<(Option<&'static str>, Option<EvidenceKind>, String)> {
     ]
 }
 
+/// What the warnings say of files that are not used.
+fn not_used(capture: &Capture) -> Vec<String> {
+    let warnings = capture.warnings.iter();
+    let warnings = warnings.filter(|warning| warning.code() == WarningCode::FileNotUsed);
+    warnings.map(Warning::message).collect()
+}
+
 #[test]
 fn kapes_folders_of_shadow_copies_are_captures_of_their_own_wherever_they_lie() {
     let files = kape();
@@ -138,7 +131,26 @@ fn kapes_folders_of_shadow_copies_are_captures_of_their_own_wherever_they_lie() 
         let codes = capture.mounted_images[0].findings.iter();
         let codes: Vec<_> = codes.map(|finding| finding.code.as_str()).collect();
         assert_eq!(codes, ["image-file-not-captured"]);
+        assert_eq!(
+            not_used(capture),
+            ["shadow copy VSS3 has no SOFTWARE hive: it is not used"]
+        );
     }
+}
+
+#[test]
+fn a_shadow_copy_without_a_hive_is_said_to_be_left_out() {
+    let tree = Tree::new()
+        .file(&format!("C/{}", HIVE.join("/")), hive(r"C:\now"))
+        .file("VSS1/Users/x", Vec::new());
+    let captures = inspect(tree.path(), &InspectOptions::default())
+        .unwrap()
+        .captures;
+    assert_eq!(told(&captures), [(None, COLLECTION, r"C:\now".to_owned())]);
+    assert_eq!(
+        not_used(&captures[0]),
+        ["shadow copy VSS1 has no SOFTWARE hive: it is not used"]
+    );
 }
 
 #[test]

@@ -18,6 +18,22 @@ pub struct Vhd<'a> {
     pub parent: Option<([u8; 16], &'a str)>,
 }
 
+/// A dynamic VHD, or with the id and the name of a parent a differencing one, in which every other sector is written.
+pub fn vhd(disk: &[u8], id: u8, parent: Option<([u8; 16], &str)>) -> Vec<u8> {
+    let vhd = Vhd {
+        disk,
+        kind: match parent {
+            Some(_) => DIFFERENCING,
+            None => DYNAMIC,
+        },
+        id: [id; 16],
+        block_size: 1 << 19,
+        is_written: &|sector| parent.is_none() || sector % 2 == 0,
+        parent,
+    };
+    vhd.to_bytes()
+}
+
 impl Vhd<'_> {
     pub fn to_bytes(&self) -> Vec<u8> {
         if self.kind == FIXED {

@@ -156,8 +156,9 @@ impl Layout {
             }
             let (host, name) = divided(&key);
             let drive = letter(name).filter(|_| self.hosts.contains(host));
-            let copy = kapes_copy(name).filter(|_| self.anchors.contains(&key));
-            if drive.is_none() && !self.anchors.contains(&key) {
+            let is_anchor = self.anchors.contains(&key);
+            let copy = kapes_copy(name).filter(|_| is_anchor || self.hosts.contains(host));
+            if drive.is_none() && copy.is_none() && !is_anchor {
                 continue;
             }
             let above = &names[..depth];
@@ -265,6 +266,11 @@ fn device(name: &[u8]) -> Option<DriveName> {
 fn letter(name: &[u8]) -> Option<DriveName> {
     let (drive, spelling) = drive_of_folder(name)?;
     (spelling == Spelling::Plain).then_some(drive)
+}
+
+/// Whether a folder is named after a drive as KAPE does it.
+pub(super) fn is_drive(name: &[u8]) -> bool {
+    letter(name).is_some()
 }
 
 /// Whether a folder is named after a shadow copy as KAPE does it.
@@ -390,8 +396,9 @@ mod tests {
                 &format!("out/VSS1/{hive}"),
                 "out/vss2/Users/x",
             ]),
-            [is("out|C:|Kape|4"), is("out|-|Kape|4"), None]
+            [is("out|C:|Kape|4"), is("out|-|Kape|4"), is("out|-|Kape|2")]
         );
+        assert_eq!(placed(&["out/C/x", "out/VSS1/x"]), [None, None]);
         // A mounted image in the volume is a part of it.
         assert_eq!(
             volumes("C/", "C/mount/Windows/System32/config/SOFTWARE"),

@@ -143,20 +143,20 @@ impl Collection {
         })
     }
 
-    /// Whether a folder of this host is one that KAPE filled and has shadow copies in it. In the root of a Windows, a folder
-    /// of such a name is one of the machine's own.
+    /// Whether a folder of this host is one that KAPE filled and has shadow copies in it: they lie beside the drive that they
+    /// are of, or have a Windows in them. In the root of a Windows, a folder of such a name is one of the machine's own.
     pub fn holds_shadow_copies(folder: &Path) -> bool {
+        let is_windows = |name: &[u8]| name.eq_ignore_ascii_case(b"Windows");
+        let has_windows = |path: &Path| folders_in(path).iter().any(|(name, _)| is_windows(name));
         let folders = folders_in(folder);
-        let is_root = folders
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(b"Windows"));
+        let is_root = folders.iter().any(|(name, _)| is_windows(name));
+        let is_known = |is_named: fn(&[u8]) -> bool| {
+            let mut named = folders.iter().filter(|(name, _)| is_named(name));
+            named.any(|(_, path)| has_windows(path))
+        };
         !is_root
-            && folders.into_iter().any(|(name, path)| {
-                layout::is_shadow_copy(&name)
-                    && folders_in(&path)
-                        .into_iter()
-                        .any(|(inner, _)| layout::is_collectors_folder(&[&name, &inner]))
-            })
+            && folders.iter().any(|(name, _)| layout::is_shadow_copy(name))
+            && (is_known(layout::is_shadow_copy) || is_known(layout::is_drive))
     }
 
     /// Opens an archive, lists its members and finds the captures in it.
@@ -177,13 +177,15 @@ impl Collection {
     }
 
     /// Finds the captures in a folder of this host: all that lies below it where it has the
-    /// [layout of a collector](Self::is_collection_folder), otherwise hives and registry exports that lie in it, whatever
+    /// layout of a [collector](Self::is_collection_folder), with [shadow copies](Self::holds_shadow_copies) or not, otherwise hives and registry exports that lie in it, whatever
     /// their names. Links are not followed.
     ///
     /// # Errors
     /// When it cannot be read, or holds nothing that could be judged.
     pub fn in_directory(path: &Path) -> Result<Collection, Error> {
-        let depth = match Collection::is_collection_folder(path) {
+        let is_laid_out =
+            Collection::is_collection_folder(path) || Collection::holds_shadow_copies(path);
+        let depth = match is_laid_out {
             true => usize::MAX,
             false => 1,
         };
