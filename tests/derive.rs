@@ -10,7 +10,8 @@ use dism_mount_status::wim::{ResourceHeader, Wim, WimFlags, WimHeader};
 use dism_mount_status::{
     DismMountMode, DismMountStatus,
     DismMountStatus::{Invalid, NeedsRemount},
-    Error, Evidence, FileTime, ImageFile, Liveness, MountDirectory, NotCaptured, Observation,
+    Error, Evidence, FileTime, FindingCode, ImageFile, Liveness, MountDirectory, NotCaptured,
+    Observation,
     Observation::*,
     Rival, Verdict, derive,
 };
@@ -177,6 +178,14 @@ const BESIDE: [Part; 5] = [
             }),
             state("untimed-and-no-streams", |e| {
                 e.mount_path_rivals = vec![rival(None)];
+                e.mount_directory = directory(NotCaptured(NotCaptured::Streams));
+            }),
+            state("earlier-and-no-streams", |e| {
+                e.mount_path_rivals = vec![rival(Some(-1))];
+                e.mount_directory = directory(NotCaptured(NotCaptured::Streams));
+            }),
+            state("simultaneous-and-no-streams", |e| {
+                e.mount_path_rivals = vec![rival(Some(0))];
                 e.mount_directory = directory(NotCaptured(NotCaptured::Streams));
             }),
             state("same-image", |e| e.image_rivals = vec![rival(None)]),
@@ -514,6 +523,26 @@ fn the_rows_of_the_ladder_give_their_status() {
     );
 }
 
+#[test]
+fn messages_name_the_recorded_paths() {
+    let message = |change: fn(&mut Evidence)| {
+        let mut evidence = evidence([]);
+        evidence.mount_directory = Absent;
+        change(&mut evidence);
+        let mut findings = derive(&evidence).findings.into_iter();
+        let missing = findings.find(|it| it.code == FindingCode::MountDirectoryMissing);
+        missing.unwrap().message
+    };
+    assert_eq!(
+        message(|_| {}),
+        r"the mount directory C:\mount is not there"
+    );
+    assert_eq!(
+        message(|e| e.registration.mount_path = Absent),
+        "the mount directory (not recorded) is not there"
+    );
+}
+
 /// Any states of all parts, those beside the ladder included.
 fn any_states() -> impl Strategy<Value = Vec<State>> {
     let ladder = [&PROGRESS, &LIVENESS, &DIRECTORY, &IMAGE];
@@ -531,6 +560,14 @@ proptest! {
         prop_assert!(verdict.possible_statuses.is_sorted());
         prop_assert_eq!(verdict.mount_flags.inferred_status(), verdict.mount_status);
         prop_assert!(verdict.mount_status == OK || !verdict.findings.is_empty(), "no reason for {:?}", verdict);
+    }
+
+    #[test]
+    fn nothing_that_destroys_changes_is_advised_on_a_doubt(states in any_states()) {
+        let verdict = derive(&evidence(states));
+        if verdict.next_step.is_some_and(|step| step.destroys_changes) {
+            prop_assert_eq!(verdict.possible_statuses, [Invalid]);
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod next_step;
 
 use std::collections::BTreeSet;
 
-use crate::evidence::{Evidence, Liveness, MountDirectory};
+use crate::evidence::{Evidence, Liveness, MountDirectory, Rival};
 use crate::finding::{Basis, Finding, FindingCode as Code, Severity};
 use crate::mount_point::WimMountData;
 use crate::observation::{NotCaptured, Observation};
@@ -245,40 +245,27 @@ impl Judgement {
     }
 
     fn rivals(&mut self, evidence: &Evidence) {
-        let own = evidence.registration.registered_at;
         let path = shown(&evidence.registration.mount_path);
-        // The stream names its mount: where it was read, it has decided already.
-        let stream_decides = evidence
-            .mount_directory
-            .present()
-            .is_some_and(|directory| directory.mount_data.is_present())
-            && evidence.registration.mount_id.is_some();
         for rival in &evidence.mount_path_rivals {
             let message = format!("{path} is also registered by {}", rival.registration);
-            match (own, rival.registered_at) {
-                _ if stream_decides => {
-                    self.find(
-                        Code::DuplicateMountPath,
-                        Severity::Warning,
-                        Basis::Inferred,
-                        message,
-                    );
-                }
-                (Some(own), Some(rival)) if own < rival => self.invalid(
+            let (code, basis) = (Code::DuplicateMountPath, Basis::Inferred);
+            match Holder::of(evidence, rival) {
+                Holder::NamedByStream => self.find(code, Severity::Warning, basis, message),
+                Holder::Rival => self.invalid(
                     WimMountFlags::MOUNTDIR_REPLACED,
-                    Code::DuplicateMountPath,
-                    Basis::Inferred,
+                    code,
+                    basis,
                     format!("{message}, later: that mount has the directory"),
                 ),
-                (Some(own), Some(rival)) if own > rival => self.find(
-                    Code::DuplicateMountPath,
+                Holder::ThisMount => self.find(
+                    code,
                     Severity::Warning,
-                    Basis::Inferred,
+                    basis,
                     format!("{message}, earlier: this mount has the directory"),
                 ),
-                _ => self.doubt(
-                    Code::DuplicateMountPath,
-                    Basis::Inferred,
+                Holder::Unknown => self.doubt(
+                    code,
+                    basis,
                     format!(
                         "{message}: only one of them can have the directory, and which is not known"
                     ),
@@ -438,6 +425,33 @@ impl Judgement {
         };
         verdict.next_step = Some(next_step::next_step(evidence, &verdict));
         verdict
+    }
+}
+
+/// Which of two mounts has the directory that both of them name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// That which the directory's stream names: it was read, and compared with the registration.
+    NamedByStream,
+    /// The mount that is judged, as it was registered later.
+    ThisMount,
+    /// The other one, as it was registered later.
+    Rival,
+    Unknown,
+}
+
+impl Holder {
+    fn of(evidence: &Evidence, rival: &Rival) -> Holder {
+        let directory = evidence.mount_directory.present();
+        let is_stream_read = directory.is_some_and(|it| it.mount_data.is_present());
+        if is_stream_read && evidence.registration.mount_id.is_some() {
+            return Holder::NamedByStream;
+        }
+        match (evidence.registration.registered_at, rival.registered_at) {
+            (Some(own), Some(other)) if own < other => Holder::Rival,
+            (Some(own), Some(other)) if own > other => Holder::ThisMount,
+            _ => Holder::Unknown,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What to do next with a mounted image, on the machine that was captured.
 
-use super::{Verdict, progress};
+use super::{Holder, Verdict, progress};
 use crate::evidence::Evidence;
 use crate::finding::FindingCode;
 use crate::observation::Observation;
@@ -25,6 +25,12 @@ pub(super) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
     let unmount = |how: &str| format!("dism /Unmount-Image /MountDir:{directory} {how}");
     let remount = format!("dism /Remount-Image /MountDir:{directory}");
     let has = |code| verdict.findings.iter().any(|finding| finding.code == code);
+    let rivals = evidence.mount_path_rivals.iter();
+    let holders: Vec<Holder> = rivals.map(|rival| Holder::of(evidence, rival)).collect();
+    let is_mounting = has(FindingCode::MountingInProgress);
+    let has_lost_directory =
+        has(FindingCode::MountDirectoryReplaced) || holders.contains(&Holder::Rival);
+    let may_have_lost_directory = has_lost_directory || holders.contains(&Holder::Unknown);
     match verdict.mount_status {
         DismMountStatus::Ok => ok(evidence, verdict, &remount, unmount),
         DismMountStatus::NeedsRemount => step(
@@ -32,8 +38,17 @@ pub(super) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
             false,
             "Then unmount it. The remount fails if the image file changed (0xC1420124) or the directory cannot be remounted (0xC1420123, 0xC1420125).",
         ),
+        // Nothing that destroys changes is advised on a mere doubt.
+        DismMountStatus::Invalid if verdict.possible_statuses.len() > 1 => {
+            let cure = match may_have_lost_directory {
+                true => format!("`{CLEANUP}`, which destroys"),
+                false => format!("`{}` and `{CLEANUP}`, which destroy", unmount("/Discard")),
+            };
+            let note = "Look the status up: the evidence does not settle it. If it is Invalid,";
+            step(LIST, false, format!("{note} {cure} uncommitted changes."))
+        }
         DismMountStatus::Invalid
-            if has(FindingCode::MountDirectoryReplaced) || has(FindingCode::DuplicateMountPath) =>
+            if has_lost_directory || (may_have_lost_directory && !is_mounting) =>
         {
             step(
                 CLEANUP,
@@ -41,7 +56,7 @@ pub(super) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
                 "Do not unmount the directory: another mount has it, or may have it, which the cleanup leaves alone.",
             )
         }
-        DismMountStatus::Invalid if has(FindingCode::MountingInProgress) => step(
+        DismMountStatus::Invalid if is_mounting => step(
             LIST,
             false,
             "Wait until mounting has ended, then inspect again.",
@@ -71,15 +86,6 @@ pub(super) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
                 "First bring the image file back to the same path and inspect again. Only if it is gone for good: `dism /Cleanup-Mountpoints`, which destroys uncommitted changes.",
             )
         }
-        // Nothing that destroys changes is advised on a mere doubt.
-        DismMountStatus::Invalid if verdict.possible_statuses.len() > 1 => step(
-            LIST,
-            false,
-            format!(
-                "Look the status up: the evidence does not settle it. If it is Invalid, `{}` and `{CLEANUP}`, which destroy uncommitted changes.",
-                unmount("/Discard")
-            ),
-        ),
         DismMountStatus::Invalid => step(
             unmount("/Discard"),
             true,
