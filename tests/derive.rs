@@ -543,6 +543,37 @@ fn messages_name_the_recorded_paths() {
     );
 }
 
+#[test]
+fn paths_stand_in_commands_as_one_argument_or_not_at_all() {
+    let command = |path: &str| {
+        let mut evidence = evidence([]);
+        evidence.registration.mount_path = Present(path.into());
+        let command = derive(&evidence).next_step.unwrap().command;
+        let argument = command.strip_prefix("dism /Unmount-Image /MountDir:");
+        argument.and_then(|argument| Some(argument.strip_suffix(" /Commit")?.to_owned()))
+    };
+    for (path, argument) in [
+        (r"C:\a b\", r#""C:\a b""#),
+        (r"\\?\C:\m", r#""\\?\C:\m""#),
+        ("D:", r"D:\"),
+        (r"D:\", r"D:\"),
+        ("1:", r#""1:""#),
+    ] {
+        assert_eq!(command(path).as_deref(), Some(argument), "{path}");
+    }
+    for path in [
+        "",
+        r"\",
+        r"C:\a?",
+        r"C:\$(x)",
+        r#"C:\a"b"#,
+        "C:\\a\nb",
+        r"%TEMP%\a",
+    ] {
+        assert_eq!(command(path), None, "{path}");
+    }
+}
+
 /// Any states of all parts, those beside the ladder included.
 fn any_states() -> impl Strategy<Value = Vec<State>> {
     let ladder = [&PROGRESS, &LIVENESS, &DIRECTORY, &IMAGE];

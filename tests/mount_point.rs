@@ -136,6 +136,21 @@ fn other_trailing_bytes_are_a_warning() {
 }
 
 #[test]
+fn bytes_too_few_for_a_record_are_a_warning_unless_they_are_zeros() {
+    for (last, codes) in [
+        ([0; 4], &[][..]),
+        ([0, 0, 0, 1], &[WarningCode::TrailingBytes]),
+    ] {
+        let mut stream = write_mount_data(&sample());
+        stream.extend(last);
+        let length = stream.len() as u32;
+        stream[..4].copy_from_slice(&length.to_le_bytes());
+        let (data, warnings) = WimMountData::parse(&stream).unwrap();
+        assert_eq!((data, warning_codes(&warnings)), (sample(), codes.to_vec()));
+    }
+}
+
+#[test]
 fn a_total_length_beyond_the_stream_is_an_error() {
     let mut stream = write_mount_data(&sample());
     stream.pop();
@@ -430,6 +445,44 @@ fn a_link_whose_name_lies_outside_keeps_its_tag_with_a_warning() {
     assert_eq!(point.tag, ReparseTag::MOUNT_POINT);
     assert!(matches!(point.data, ReparseData::Other(_)));
     assert_eq!(warnings.as_slice()[0].position(), Some(Position::Byte(8)));
+}
+
+#[test]
+fn a_print_name_outside_is_told_by_its_own_place() {
+    let mut buffer = fixture("reparse/junction.bin");
+    buffer[12] = 0xFF;
+    let (_, warnings) = ReparsePoint::parse(&buffer).unwrap();
+    assert_eq!(warnings.as_slice()[0].position(), Some(Position::Byte(12)));
+}
+
+#[test]
+fn data_of_a_provider_that_end_too_early_are_told_by_their_place() {
+    let point = ReparsePoint {
+        tag: ReparseTag::WOF,
+        owner: None,
+        data: ReparseData::Other([1_u32.to_le_bytes(), 2_u32.to_le_bytes()].concat()),
+    };
+    let (read, warnings) = ReparsePoint::parse(&write_reparse_point(&point)).unwrap();
+    assert_eq!(read, point);
+    assert_eq!(warnings.as_slice()[0].position(), Some(Position::Byte(16)));
+}
+
+#[test]
+fn bytes_behind_a_reparse_buffer_are_a_warning() {
+    let mut buffer = fixture("reparse/junction.bin");
+    let end = buffer.len() as u64;
+    buffer.extend(b"xy");
+    let (_, warnings) = ReparsePoint::parse(&buffer).unwrap();
+    assert_eq!(warning_codes(&warnings), [WarningCode::TrailingBytes]);
+    assert_eq!(warnings.as_slice()[0].position(), Some(Position::Byte(end)));
+}
+
+#[test]
+fn links_stand_for_other_names_and_stubs_do_not() {
+    assert!(ReparseTag::MOUNT_POINT.is_name_surrogate());
+    assert!(ReparseTag::SYMLINK.is_name_surrogate());
+    assert!(!ReparseTag::WIM.is_name_surrogate());
+    assert!(!ReparseTag::WOF.is_name_surrogate());
 }
 
 #[test]
