@@ -44,6 +44,11 @@ fn letters_lead_to_partitions_and_back() {
             REG_BINARY,
             &mbr(0xB3EB_A8F1, 0x1_0010_0000),
         )
+        .value(
+            format!(r"\??\Volume{{{}}}", Uuid::nil()).as_str(),
+            REG_BINARY,
+            &mbr(0xB3EB_A8F1, 0x1_0010_0000),
+        )
         .value(r"\DosDevices\E:", REG_BINARY, &gpt(GUID))
         .value(
             r"\DosDevices\F:",
@@ -66,11 +71,28 @@ fn letters_lead_to_partitions_and_back() {
         devices.device_of('d'),
         Some(&MountedDevice::Partition(second))
     );
+    assert_eq!(
+        devices.volumes_of(second).collect::<Vec<_>>(),
+        [Uuid::nil()]
+    );
     let path = WideString::from(r"\??\SCSI#CdRom&Ven_VBOX");
     assert_eq!(devices.device_of('F'), Some(&MountedDevice::Path(path)));
     assert_eq!(devices.device_of('G'), None);
     let (name, _) = devices.devices.last().unwrap();
     assert_eq!(*name, MountedDeviceName::Other("#{unknown}".into()));
+}
+
+#[test]
+fn paths_of_devices_are_known_by_their_beginning() {
+    for path in [
+        r"\??\SCSI#CdRom",
+        "_??_USBSTOR#Disk",
+        r"\Device\HarddiskVolume3",
+    ] {
+        let (devices, _) = read(Key::new("MountedDevices").value("x", REG_BINARY, &utf16(path)));
+        let (_, device) = devices.unwrap().devices.remove(0);
+        assert_eq!(device, MountedDevice::Path(path.into()));
+    }
 }
 
 #[test]

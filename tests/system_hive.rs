@@ -104,6 +104,15 @@ fn unreadable_is_not_absent() {
         facts(&root).filter_driver,
         Observation::Unreadable(_)
     ));
+    for damaged in [
+        Key::new("WIMMount")
+            .value("Start", 1, b"four")
+            .sz("ImagePath", "x"),
+        Key::new("WIMMount").value("Start", 4, b"five!"),
+    ] {
+        let driver = facts(&system(Some(damaged))).filter_driver;
+        assert!(matches!(driver, Observation::Unreadable(_)), "{driver:?}");
+    }
     let short = Key::new("SYSTEM")
         .key(Key::new("Select").dword("Current", 1))
         .key_at(

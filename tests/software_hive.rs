@@ -1,0 +1,131 @@
+//! The mount registry as a SOFTWARE hive holds it.
+
+#[path = "support/hive_writer.rs"]
+mod hive_writer;
+
+use std::io::Cursor;
+
+use dism_mount_status::registry::hive::Hive;
+use dism_mount_status::registry::{MountRegistry, system_root};
+use dism_mount_status::{NotCaptured, Observation, WarningCode};
+use hive_writer::{HiveWriter, Key};
+
+const ID: &str = "{e242237c-66ed-4958-b9ec-c49b07eaeeb5}";
+
+fn read(hive: &[u8]) -> MountRegistry {
+    MountRegistry::read_from_hive(&mut Hive::open(Cursor::new(hive.to_vec())).unwrap()).unwrap()
+}
+
+fn written(root: &Key) -> Vec<u8> {
+    HiveWriter::default().write(root)
+}
+
+fn registration() -> Key {
+    Key::new(ID)
+        .written(5)
+        .sz("Mount Path", r"C:\mount")
+        .sz("WIM Path", r"C:\a.wim")
+        .dword("Image Index", 1)
+        .dword("Status", 2)
+        .dword("Other", 3)
+}
+
+fn codes(registry: &MountRegistry) -> Vec<WarningCode> {
+    let warnings = registry.warnings.as_slice().iter();
+    warnings.map(|warning| warning.code()).collect()
+}
+
+#[test]
+fn registrations_are_found_at_the_root_and_below_a_key_software() {
+    for (above, key) in [
+        (&[][..], r"Microsoft\WIMMount\Mounted Images"),
+        (&["Software"], r"SOFTWARE\Microsoft\WIMMount\Mounted Images"),
+    ] {
+        let path = [above, &["Microsoft", "WIMMount", "Mounted Images"]].concat();
+        let registry = read(&written(&Key::new("root").key_at(&path, registration())));
+        assert_eq!(registry.mounted_images, Observation::Present(()));
+        assert_eq!(codes(&registry), []);
+        let [mount] = &registry.registrations[..] else {
+            panic!("{registry:?}");
+        };
+        assert_eq!(mount.registry_key, format!(r"{key}\{ID}").as_str());
+        assert_eq!(mount.registered_at.unwrap().ticks(), 5);
+        assert_eq!(mount.mount_path, Observation::Present(r"C:\mount".into()));
+        assert_eq!(
+            mount.image_file_path,
+            Observation::Present(r"C:\a.wim".into())
+        );
+        assert_eq!(mount.image_index, Observation::Present(1));
+        assert_eq!(mount.progress_value, Observation::Present(2));
+        assert_eq!(mount.other_values.len(), 1);
+    }
+}
+
+#[test]
+fn no_mounted_images_is_not_no_software_hive() {
+    let absent = |root: Key| read(&written(&root));
+    for path in [&["Microsoft"][..], &["Microsoft", "WIMMount"]] {
+        let registry = absent(Key::new("root").key_at(path, Key::new("x")));
+        assert_eq!(registry.mounted_images, Observation::Absent, "{path:?}");
+        assert_eq!(codes(&registry), []);
+    }
+    let empty = Key::new("root").key_at(&["Microsoft", "WIMMount"], Key::new("Mounted Images"));
+    assert_eq!(
+        read(&written(&empty)).mounted_images,
+        Observation::Present(())
+    );
+    let other = absent(Key::new("root").key(Key::new("ControlSet001")));
+    assert_eq!(
+        other.mounted_images,
+        Observation::NotCaptured(NotCaptured::Path)
+    );
+    assert_eq!(codes(&other), [WarningCode::MountRegistryNotInEvidence]);
+}
+
+#[test]
+fn the_twin_for_32_bit_programs_is_warned_of_and_not_judged() {
+    let twin = ["WOW6432Node", "Microsoft", "WIMMount", "Mounted Images"];
+    let registry = read(&written(
+        &Key::new("root")
+            .key_at(&twin, registration())
+            .key(Key::new("Microsoft")),
+    ));
+    assert_eq!(registry.mounted_images, Observation::Absent);
+    assert_eq!(registry.registrations, []);
+    assert_eq!(codes(&registry), [WarningCode::Wow64Twin]);
+}
+
+#[test]
+fn values_that_cannot_be_read_are_unreadable_and_not_absent() {
+    let root =
+        Key::new("root").key_at(&["Microsoft", "WIMMount", "Mounted Images"], registration());
+    let mut hive = written(&root);
+    let name = hive
+        .windows(38)
+        .position(|bytes| bytes == ID.as_bytes())
+        .unwrap();
+    // The list of values of the registration.
+    hive[name - 76 + 40..name - 76 + 44].fill(0xEE);
+    let mut hive = Hive::open(Cursor::new(hive)).unwrap();
+    let registry = MountRegistry::read_from_hive(&mut hive).unwrap();
+    let mount = &registry.registrations[0];
+    for value in [&mount.mount_path, &mount.image_file_path] {
+        assert!(matches!(value, Observation::Unreadable(_)), "{value:?}");
+    }
+    for value in [&mount.image_index, &mount.progress_value] {
+        assert!(matches!(value, Observation::Unreadable(_)), "{value:?}");
+    }
+}
+
+#[test]
+fn the_directory_of_windows_is_read_as_it_is_recorded() {
+    let version = Key::new("CurrentVersion").sz("SystemRoot", r"E:\Windows");
+    let root = Key::new("root").key_at(&["Microsoft", "Windows NT"], version);
+    let mut hive = Hive::open(Cursor::new(written(&root))).unwrap();
+    assert_eq!(
+        system_root(&mut hive),
+        Observation::Present(r"E:\Windows".into())
+    );
+    let mut hive = Hive::open(Cursor::new(written(&Key::new("root")))).unwrap();
+    assert_eq!(system_root(&mut hive), Observation::Absent);
+}
