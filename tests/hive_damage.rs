@@ -183,6 +183,19 @@ fn a_list_named_by_many_keys_is_walked_as_often_as_a_sound_hive_could_need() {
 }
 
 #[test]
+fn of_a_name_that_reaches_beyond_the_hive_what_is_there_is_read() {
+    let mut hive = small();
+    let offset = number(&hive, ROOT) as usize;
+    let node = cell_at(&hive, ROOT);
+    put(&mut hive, node - 4, (-0x2_0000_i32).cast_unsigned());
+    hive[node + 72..node + 74].fill(0xFF);
+    let held = hive.len() - node - 76;
+    let mut hive = open(&hive).unwrap();
+    assert_eq!(root(&mut hive).name().as_units().len(), held);
+    assert_eq!(warnings(&hive), [(Truncated, 4096 + offset as u64)]);
+}
+
+#[test]
 fn counts_beyond_their_lists_are_warned_of() {
     let mut values = HiveWriter::default().write(&Key::new("root").dword("v", 7));
     let node = cell_at(&values, ROOT);

@@ -104,15 +104,6 @@ fn unreadable_is_not_absent() {
         facts(&root).filter_driver,
         Observation::Unreadable(_)
     ));
-    for damaged in [
-        Key::new("WIMMount")
-            .value("Start", 1, b"four")
-            .sz("ImagePath", "x"),
-        Key::new("WIMMount").value("Start", 4, b"five!"),
-    ] {
-        let driver = facts(&system(Some(damaged))).filter_driver;
-        assert!(matches!(driver, Observation::Unreadable(_)), "{driver:?}");
-    }
     let short = Key::new("SYSTEM")
         .key(Key::new("Select").dword("Current", 1))
         .key_at(
@@ -124,4 +115,23 @@ fn unreadable_is_not_absent() {
     };
     assert_eq!(error.found(), Some("7 bytes"));
     assert!(error.position().is_some());
+}
+
+#[test]
+fn a_driver_whose_values_cannot_be_read_is_unreadable() {
+    for damaged in [
+        Key::new("WIMMount")
+            .value("Start", 1, b"four")
+            .sz("ImagePath", "x"),
+        Key::new("WIMMount").value("Start", 4, b"five!"),
+    ] {
+        let driver = facts(&system(Some(damaged))).filter_driver;
+        assert!(matches!(driver, Observation::Unreadable(_)), "{driver:?}");
+    }
+    let mut hive = HiveWriter::default().write(&system(Some(service())));
+    let name = hive.windows(9).position(|bytes| bytes == b"ImagePath");
+    let length_of_data = name.unwrap() - 20 + 4;
+    hive[length_of_data..length_of_data + 4].copy_from_slice(&0x0100_0001_u32.to_le_bytes());
+    let driver = SystemFacts::read(&mut Hive::open(Cursor::new(hive)).unwrap()).filter_driver;
+    assert!(matches!(driver, Observation::Unreadable(_)), "{driver:?}");
 }

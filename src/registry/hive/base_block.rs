@@ -106,3 +106,19 @@ fn xor32(bytes: &[u8]) -> u32 {
         sum => sum,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_never_zero_or_all_ones() {
+        let sum = |words: &[u32]| {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            xor32(&bytes)
+        };
+        assert_eq!(sum(&[0x1234, 0x1000_0001]), 0x1000_1235);
+        assert_eq!(sum(&[7, 7]), 1);
+        assert_eq!(sum(&[0xFFFF_FF00, 0xFF]), 0xFFFF_FFFE);
+    }
+}
