@@ -131,7 +131,7 @@ fn an_odd_base_block_is_warned_of_where_it_is_odd() {
 
 #[test]
 fn a_cell_named_by_many_values_is_read_as_often_as_a_sound_hive_could_need() {
-    let mut key = Key::new("root").value("large", REG_BINARY, &[7; 16_000]);
+    let mut key = Key::new("root").value("large", REG_BINARY, &[7; 16_096]);
     for index in 0..199 {
         key = key.dword(&format!("v{index}"), index);
     }
@@ -146,7 +146,7 @@ fn a_cell_named_by_many_values_is_read_as_often_as_a_sound_hive_could_need() {
     let values = hive.values(&root).unwrap();
     let whole = values.iter().filter(|value| value.data.is_ok()).count();
     // A mebibyte, of which the list takes 800 bytes and each value 24 besides its data.
-    assert_eq!(whole, (1024 * 1024 - 800) / (16_000 + 24));
+    assert_eq!(whole, (1024 * 1024 - 800) / (16_096 + 24));
     let refused = values.into_iter().find_map(|value| value.data.err());
     assert_eq!(
         refused.unwrap().expected(),
@@ -223,6 +223,29 @@ fn counts_beyond_their_lists_are_warned_of() {
     let mut hive = open(&subkeys).unwrap();
     let key = root(&mut hive);
     assert_eq!(hive.subkeys(&key).unwrap().len(), 1);
+    assert_eq!(warnings(&hive), [(CountMismatch, 4096 + u64::from(list))]);
+}
+
+#[test]
+fn a_list_of_more_values_than_a_hive_can_hold_is_cut_short() {
+    let tree = Key::new("root")
+        .dword("v", 7)
+        .value("list", REG_BINARY, &[0; 3_600]);
+    let mut hive = HiveWriter::default().write(&tree);
+    let node = cell_at(&hive, ROOT);
+    let values = cell_at(&hive, node + VALUE_LIST);
+    let (first, second) = (number(&hive, values), cell_at(&hive, values + 4));
+    let list = number(&hive, second + 8);
+    let elements = cell_at(&hive, second + 8);
+    for element in 0..900 {
+        put(&mut hive, elements + 4 * element, first);
+    }
+    put(&mut hive, node + VALUE_COUNT, 900);
+    put(&mut hive, node + VALUE_LIST, list);
+    let stored = hive.len() - 4096;
+    let mut hive = open(&hive).unwrap();
+    let key = root(&mut hive);
+    assert_eq!(hive.values(&key).unwrap().len(), stored / 24);
     assert_eq!(warnings(&hive), [(CountMismatch, 4096 + u64::from(list))]);
 }
 

@@ -383,8 +383,8 @@ impl Inspection<'_> {
         captures
     }
 
-    /// Each Windows of a disk is a capture of its own; without one, so is each machine of a collection on it. Where all files are searched, so is each volume that is a drive of
-    /// none of them.
+    /// Each Windows of a disk is a capture of its own; without one, so is each machine of a collection on it. Where all files
+    /// are searched, so is each volume that is a drive of none of them.
     #[cfg(feature = "disk-image")]
     fn disk(&self, mut disk: DiskCapture) -> Result<Vec<Capture>, Error> {
         let (kind, stopped) = (EvidenceKind::DiskImage, Liveness::Stopped);

@@ -116,7 +116,8 @@ pub(crate) struct Arguments {
 
     /// Where a drive or share of the captured machine lies here: C=DIR, '\\server\share=DIR'; repeatable
     ///
-    /// DIR is a folder, or a disk image with that drive. Joins mount directories and image files to a registry export or a hive, and adds drives to a captured tree.
+    /// DIR is a folder, or a disk image with that drive. Joins mount directories and image files to a registry export or a hive,
+    /// and adds drives to a captured tree.
     #[arg(long = "drive", value_name = "DRIVE=DIR", value_parser = drive, help_heading = "Evidence")]
     drives: Vec<(DriveName, PathBuf)>,
 

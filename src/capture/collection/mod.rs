@@ -176,9 +176,9 @@ impl Collection {
         Collection::among(Members::Archive(archive), warnings)
     }
 
-    /// Finds the captures in a folder of this host: all that lies below it where it has the
-    /// layout of a [collector](Self::is_collection_folder), with [shadow copies](Self::holds_shadow_copies) or not, otherwise hives and registry exports that lie in it, whatever
-    /// their names. Links are not followed.
+    /// Finds the captures in a folder of this host: all that lies below it where it has the layout of a
+    /// [collector](Self::is_collection_folder), with [shadow copies](Self::holds_shadow_copies) or not, otherwise hives and
+    /// registry exports that lie in it, whatever their names. Links are not followed.
     ///
     /// # Errors
     /// When it cannot be read, or holds nothing that could be judged.

@@ -48,8 +48,8 @@ impl Archive {
         Zip::is_zip(start) || Tar::detect(start).is_some()
     }
 
-    /// Lists the members of an archive. A single compressed file is one of one member. A compressed tar archive is unpacked once for that; what is evidence of mounts in
-    /// it is kept on the way.
+    /// Lists the members of an archive. A single compressed file is one of one member. A compressed tar archive is unpacked
+    /// once for that; what is evidence of mounts in it is kept on the way.
     ///
     /// # Errors
     /// When it is no archive, or has more members than can be dealt with. Where it is damaged after some members,
