@@ -272,6 +272,7 @@ fn data_that_a_value_cannot_have_are_an_error_of_that_value_alone() {
             (16 << 20) + 1,
             "at most 16777216 bytes of data",
         ),
+        ("as long as is read", 1, 16 << 20, "16777216 bytes of data"),
         ("beyond its cell", 1, 105, "105 bytes of data"),
     ] {
         let mut hive = sound.clone();
@@ -293,4 +294,53 @@ fn data_that_a_value_cannot_have_are_an_error_of_that_value_alone() {
         let values = hive.values(&key).unwrap();
         assert_eq!(values[0].data.as_ref().unwrap().len(), data);
     }
+}
+
+#[test]
+fn data_that_only_look_like_big_data_are_read_as_they_are() {
+    for (minor_version, length) in [(5, 100), (5, 16_344), (3, 17_000)] {
+        let data = [&b"db"[..], &vec![7; length - 2]].concat();
+        let writer = HiveWriter {
+            minor_version,
+            ..HiveWriter::default()
+        };
+        let hive = writer.write(&Key::new("root").value("v", REG_BINARY, &data));
+        let mut hive = open(&hive).unwrap();
+        let key = root(&mut hive);
+        let value = hive.value(&key, &"v".into()).unwrap().unwrap();
+        assert_eq!(value.data, Ok(data), "{length} bytes");
+        assert_eq!(warnings(&hive), []);
+    }
+}
+
+#[test]
+fn big_data_need_a_segment_for_each_part_of_them() {
+    let write = |length: usize| {
+        let key = Key::new("root").value("v", REG_BINARY, &vec![7; length]);
+        HiveWriter::default().write(&key)
+    };
+    let read = |hive: &[u8]| {
+        let mut hive = open(hive).unwrap();
+        let key = root(&mut hive);
+        hive.value(&key, &"v".into()).unwrap().unwrap().data
+    };
+    for length in [16_345, 2 * 16_344, 2 * 16_344 + 1] {
+        assert_eq!(read(&write(length)), Ok(vec![7; length]));
+    }
+    let mut hive = write(40_000);
+    let header = hive
+        .windows(4)
+        .position(|bytes| bytes == b"db\x03\0")
+        .unwrap();
+    hive[header + 2] = 2;
+    let error = read(&hive).unwrap_err();
+    assert_eq!(error.expected(), Some("segments for 40000 bytes of data"));
+    assert_eq!(error.position().unwrap().byte(), header as u64 - 4);
+    hive[header + 2] = 3;
+    let list = cell_at(&hive, header + 4);
+    let last = cell_at(&hive, list + 8) - 4;
+    put(&mut hive, last, (-16_i32).cast_unsigned());
+    let error = read(&hive).unwrap_err();
+    assert_eq!(error.expected(), Some("7312 bytes of data"));
+    assert_eq!(error.position().unwrap().byte(), last as u64);
 }

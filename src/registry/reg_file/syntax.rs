@@ -189,11 +189,12 @@ fn blanks(text: &[u8]) -> Parsed<'_, &[u8]> {
 }
 
 /// Blanks and a comment, up to the end of the line.
+fn rest_of_line(text: &[u8]) -> Parsed<'_, ()> {
+    value((), (blanks, alt((value((), eof), value((), char(';')))))).parse(text)
+}
+
 fn end_of_line(text: &[u8]) -> Parsed<'_, ()> {
-    expect(
-        "the end of the line or a comment",
-        value((), (blanks, alt((value((), eof), value((), char(';')))))),
-    )(text)
+    expect("the end of the line or a comment", rest_of_line)(text)
 }
 
 /// Names of keys may hold brackets: the last one on the line closes.
@@ -276,9 +277,8 @@ fn hex_bytes(text: &[u8]) -> Parsed<'_, HexBytes> {
             in_string: false,
         }));
     }
-    let (rest, ()) = expect("bytes as two hexadecimal digits parted by commas", |rest| {
-        end_of_line(rest)
-    })(rest)?;
+    let expected = "bytes as two hexadecimal digits parted by commas";
+    let (rest, ()) = expect(expected, rest_of_line)(rest)?;
     let continues = backslash.is_some();
     Ok((rest, HexBytes { bytes, continues }))
 }
