@@ -5,6 +5,8 @@
 //! would be the same in every file is left out of all but those of `one-mounted.reg`: SARIF's rules, HTML's style and script.
 #![cfg(feature = "cli")]
 
+#[path = "support/command_line.rs"]
+mod command_line;
 #[path = "support/disk_fixtures.rs"]
 mod disk_fixtures;
 
@@ -14,23 +16,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::cargo::cargo_bin_cmd;
+use command_line::FORMATS;
 use disk_fixtures::{DISK_FIXTURES, unpack_disk_fixture};
 use tempfile::TempDir;
 use walkdir::WalkDir;
-
-const FORMATS: [&str; 11] = [
-    "table",
-    "dism",
-    "powershell",
-    "json",
-    "jsonl",
-    "csv",
-    "sarif",
-    "github",
-    "timeline",
-    "summary",
-    "html",
-];
 
 /// What lies in the folder and is no evidence: how the fixtures were made, and options that one needs (`NAME.options`).
 const NO_EVIDENCE: [&str; 4] = ["md", "py", "sh", "options"];

@@ -7,23 +7,9 @@ mod command_line;
 use std::fs;
 use std::path::Path;
 
-use command_line::{evidence, reg, run, run_with};
+use command_line::{FORMATS, evidence, reg, run, run_with};
 use serde_json::Value;
 use tempfile::TempDir;
-
-const FORMATS: [&str; 11] = [
-    "table",
-    "dism",
-    "powershell",
-    "json",
-    "jsonl",
-    "csv",
-    "sarif",
-    "github",
-    "timeline",
-    "summary",
-    "html",
-];
 
 /// The evidence of a report, in its order, and whether each could be read.
 fn captures(folder: &Path, arguments: &[&str]) -> (i32, Vec<(String, bool)>) {

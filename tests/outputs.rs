@@ -7,24 +7,10 @@ mod command_line;
 use std::fs;
 use std::path::Path;
 
-use command_line::{Run, evidence, run, run_with};
+use command_line::{FORMATS, Run, evidence, run, run_with};
 use dism_mount_status::WideString;
 use serde_json::Value;
 use tempfile::TempDir;
-
-const FORMATS: [&str; 11] = [
-    "table",
-    "dism",
-    "powershell",
-    "json",
-    "jsonl",
-    "csv",
-    "sarif",
-    "github",
-    "timeline",
-    "summary",
-    "html",
-];
 
 /// Mount directories that mean something to one reader or another.
 const HOSTILE: [&str; 14] = [

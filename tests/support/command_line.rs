@@ -7,6 +7,21 @@ use std::path::Path;
 use assert_cmd::cargo::cargo_bin_cmd;
 use tempfile::TempDir;
 
+/// The output formats, as `--format` calls them.
+pub(crate) const FORMATS: [&str; 11] = [
+    "table",
+    "dism",
+    "powershell",
+    "json",
+    "jsonl",
+    "csv",
+    "sarif",
+    "github",
+    "timeline",
+    "summary",
+    "html",
+];
+
 /// A `.reg` text with one registration per `Status` value.
 pub(crate) fn reg(progress_values: &[u32]) -> String {
     let mut text = String::from(
