@@ -67,7 +67,7 @@ pub enum LeftOutReason {
     HashMismatch,
     /// The log ends before the entry does.
     Torn,
-    /// The entry's hashes are right, and its sizes contradict each other.
+    /// The entry's header is sound, and its sizes contradict each other.
     Malformed,
     /// It stands behind an entry that could not be applied.
     AfterStop,
@@ -383,13 +383,13 @@ fn read_entry<R: Read + Seek>(
 ) -> io::Result<Result<Vec<PageReference>, LeftOutReason>> {
     let body_len = header.size - ENTRY_HEADER_LEN;
     let body = position + ENTRY_HEADER_LEN;
-    if hash_of(log, body, body_len)? != header.body_hash {
-        return Ok(Err(LeftOutReason::HashMismatch));
-    }
     let whole = header.size.is_multiple_of(SECTOR) && header.hive_bins_len.is_multiple_of(4096);
     // Every page is at least one sector long, so this bounds the memory for the references too.
     if !whole || header.page_count * (PAGE_REFERENCE_LEN + SECTOR) > body_len {
         return Ok(Err(LeftOutReason::Malformed));
+    }
+    if hash_of(log, body, body_len)? != header.body_hash {
+        return Ok(Err(LeftOutReason::HashMismatch));
     }
     let mut references = vec![0; (header.page_count * PAGE_REFERENCE_LEN) as usize];
     read_at(log, body, &mut references)?;
@@ -431,18 +431,17 @@ fn lay_pages(
     applied.entries += 1;
 }
 
+/// `len` is a multiple of four.
 fn hash_of<R: Read + Seek>(log: &mut R, position: u64, len: u64) -> io::Result<u64> {
     let mut hash = Marvin32::new();
     let mut chunk = vec![0; CHUNK.min(len) as usize];
     let mut done = 0;
-    loop {
+    while done < len {
         let now = CHUNK.min(len - done);
         let piece = &mut chunk[..now as usize];
         read_at(log, position + done, piece)?;
-        let last = hash.update(piece);
+        hash.update(piece);
         done += now;
-        if done == len {
-            return Ok(hash.finish(last));
-        }
     }
+    Ok(hash.finish())
 }
