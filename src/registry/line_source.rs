@@ -450,3 +450,101 @@ fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16, line: &mut Line) {
     line.damaged = !pairs.remainder().is_empty();
     push_wtf8(&mut line.text, pairs.map(|pair| unit([pair[0], pair[1]])));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Bytes<'a> = LineSource<ShortReads<'a>>;
+
+    /// Gives few bytes at a time, as a pipe does.
+    struct ShortReads<'a>(&'a [u8], usize);
+
+    impl Read for ShortReads<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = buffer.len().min(self.1);
+            (&mut self.0).take(length as u64).read(buffer)
+        }
+    }
+
+    fn encoded(text: &str) -> [Vec<u8>; 3] {
+        let utf16 = |unit: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(unit).collect();
+        [
+            text.as_bytes().to_vec(),
+            utf16(u16::to_le_bytes),
+            utf16(u16::to_be_bytes),
+        ]
+    }
+
+    fn open(bytes: &[u8], most: usize) -> Bytes<'_> {
+        LineSource::new(ShortReads(bytes, most), CodePage::default()).unwrap()
+    }
+
+    /// Lines, all of the same length, that together are larger than the buffer.
+    fn numbered_lines() -> String {
+        (0..80_000)
+            .map(|number| format!("line {number:09}\r\n"))
+            .collect()
+    }
+
+    fn next(lines: &mut Bytes<'_>) -> Option<(u64, u64, String)> {
+        let mut line = Line::default();
+        let is_line = lines.next_line(&mut line).unwrap();
+        is_line.then(|| {
+            (
+                line.number,
+                line.byte,
+                String::from_utf8(line.text).unwrap(),
+            )
+        })
+    }
+
+    #[test]
+    fn short_lines_are_read_in_a_buffer_that_does_not_grow() {
+        for bytes in encoded(&numbered_lines()) {
+            for most in [999, usize::MAX] {
+                let mut lines = open(&bytes, most);
+                for number in 0..80_000 {
+                    let byte = number * bytes.len() as u64 / 80_000;
+                    let text = format!("line {number:09}");
+                    assert_eq!(next(&mut lines), Some((number + 1, byte, text)));
+                }
+                assert_eq!(next(&mut lines), None);
+                assert_eq!(lines.buffer.len(), 2 * Bytes::CHUNK);
+            }
+        }
+    }
+
+    #[test]
+    fn the_buffer_holds_a_long_line_and_what_is_behind_a_mark() {
+        let text = format!("{}\r\nshort\r\n{}", "x".repeat(1_200_000), numbered_lines());
+        let bytes = text.as_bytes();
+        let mut lines = open(bytes, 999);
+        assert_eq!(next(&mut lines).unwrap().2.len(), 1_200_000);
+        assert_eq!(lines.buffer.len(), 8 * Bytes::CHUNK);
+        let mark = lines.mark();
+        for _ in 0..70_000 {
+            next(&mut lines).unwrap();
+        }
+        lines.go_back(mark);
+        let (number, byte, text) = next(&mut lines).unwrap();
+        assert_eq!((number, byte, &*text), (2, 1_200_002, "short"));
+        let grown = lines.buffer.len();
+        lines.mark();
+        lines.forget_mark();
+        while next(&mut lines).is_some() {}
+        assert_eq!(lines.buffer.len(), grown);
+    }
+
+    #[test]
+    fn what_is_passed_is_counted() {
+        for bytes in encoded(&numbered_lines()) {
+            let mut lines = open(&bytes, usize::MAX);
+            let line = bytes.len() / 80_000;
+            lines.pass(10_000 * line);
+            let (number, byte, text) = next(&mut lines).unwrap();
+            assert_eq!((number, byte), (10_001, 10_000 * line as u64));
+            assert_eq!(text, "line 000010000");
+        }
+    }
+}

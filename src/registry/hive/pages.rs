@@ -227,7 +227,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_laid_last_is_read(
-            layers in prop::collection::vec((0u64..20_000, 1u64..9_000), 0..20),
+            layers in prop::collection::vec((0u64..20_000, prop_oneof![Just(0), 1u64..9_000]), 0..20),
             reads in prop::collection::vec((0u64..30_000, 0usize..6_000), 1..20),
         ) {
             // Layer i is filled with the byte i + 1 and lies in its own log.
@@ -240,6 +240,8 @@ mod tests {
                 logs.push(Cursor::new([vec![0xFF; 7], vec![byte; len as usize]].concat()));
                 expected[start as usize..(start + len) as usize].fill(byte);
             }
+            let laid_over = expected.iter().filter(|&&byte| byte != 0).count();
+            prop_assert_eq!(overlay.len(), laid_over as u64);
             let hive = Cursor::new(vec![0; 4096 + 10_001]);
             let mut pages = Pages::new(hive, 4096 + 10_001, logs, overlay, 30_000);
             for (offset, len) in reads {
