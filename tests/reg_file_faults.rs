@@ -260,3 +260,15 @@ fn the_search_for_the_mount_registry_passes_over_long_lines_too() {
     let last = file.warnings().as_slice().last().unwrap();
     assert_eq!(last.position().unwrap().line(), Some(6));
 }
+
+#[test]
+fn a_string_over_several_lines_has_at_most_four_mebibytes() {
+    for (length, is_read) in [(4 << 20, true), ((4 << 20) + 1, false)] {
+        let second = format!("{}\"", "y".repeat(3 << 20));
+        let first = format!("\"a\"=\"{}", "x".repeat(length - 5 - 1 - second.len()));
+        let (entries, warnings) = read(&format!("{first}\n{second}\n"));
+        assert_eq!(entries.len(), usize::from(is_read));
+        let codes: Vec<_> = warnings.iter().map(Warning::code).collect();
+        assert_eq!(codes.first(), (!is_read).then_some(&StringNotClosed));
+    }
+}

@@ -547,4 +547,31 @@ mod tests {
             assert_eq!(text, "line 000010000");
         }
     }
+
+    #[test]
+    fn a_read_that_was_interrupted_is_repeated_and_an_error_is_told_by_its_place() {
+        struct Faulty<'a>(&'a [u8], u32);
+        impl Read for Faulty<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.1 += 1;
+                match self.1 % 2 {
+                    1 => Err(io::ErrorKind::Interrupted.into()),
+                    _ if self.0.is_empty() => Err(io::Error::other("a bad sector")),
+                    _ => (&mut self.0).take(100_000).read(buffer),
+                }
+            }
+        }
+        let text = numbered_lines();
+        let source = Faulty(text.as_bytes(), 0);
+        let mut lines = LineSource::new(source, CodePage::default()).unwrap();
+        let mut line = Line::default();
+        let error = loop {
+            match lines.next_line(&mut line) {
+                Ok(is_line) => assert!(is_line),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(line.number, 80_001);
+        assert_eq!(error.position(), Some(Position::Byte(text.len() as u64)));
+    }
 }
