@@ -186,3 +186,22 @@ fn a_list_of_lists_that_names_one_twice_is_followed_once() {
     assert!(hive.find(&["k00"]).unwrap().is_some());
     assert!(hive.find(&["k03"]).is_err(), "it may be in the lost list");
 }
+
+#[test]
+fn a_list_that_claims_more_than_its_cell_holds_gives_what_is_there() {
+    for list in KINDS {
+        let mut bytes = with_subkeys(list, &numbered(3));
+        let (start, length) = elements(&bytes, list, 3);
+        let held = (i32::from_le_bytes(bytes[start - 8..start - 4].try_into().unwrap())
+            .unsigned_abs() as usize
+            - 8)
+            / length;
+        bytes[start - 2] = 200;
+        let mut hive = open(&bytes);
+        assert!(hive.find(&["k02"]).unwrap().is_some(), "{list:?}");
+        let error = hive.find(&["k03"]).unwrap_err();
+        assert_eq!(error.expected(), Some("a list of 200 elements"));
+        assert_eq!(error.found(), Some(&*format!("room for {held}")));
+        assert!(codes(&hive).contains(&SubkeysUnreadable), "{list:?}");
+    }
+}

@@ -500,3 +500,27 @@ fn pages_are_read_once_and_a_bad_one_is_told_by_its_place() {
     let error = Hive::open(unread).err().unwrap();
     assert_eq!(error.position().unwrap().byte(), 4096);
 }
+
+#[test]
+fn each_reason_says_what_is_the_matter() {
+    for (reason, words) in [
+        (HiveIsClean, "left clean"),
+        (Empty, "empty"),
+        (BaseBlockDamaged, "base block is damaged"),
+        (Stale, "older than the hive"),
+        (NotTheNewest, "another log is newer"),
+        (
+            LeftOutReason::Gap {
+                expected: 8,
+                found: 10,
+            },
+            "sequence number 8, found 10",
+        ),
+        (HashMismatch, "hashes do not match"),
+        (Torn, "ends before the entry does"),
+        (Malformed, "sizes contradict each other"),
+        (AfterStop, "follows an entry that could not be applied"),
+    ] {
+        assert!(reason.to_string().contains(words), "{reason}");
+    }
+}

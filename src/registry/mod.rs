@@ -10,11 +10,12 @@ mod registration;
 mod software_hive;
 pub mod system_hive;
 mod system_root;
+mod text_encoding;
 
 pub use self::code_page::CodePage;
-pub use self::line_source::TextEncoding;
 pub use self::registration::{MountRegistration, MountRegistry, MountRegistryCollector};
 pub use self::system_root::system_root;
+pub use self::text_encoding::TextEncoding;
 
 use std::fmt;
 use std::io::{Chain, Cursor, Read};

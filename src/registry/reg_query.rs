@@ -18,7 +18,8 @@ use memchr::memmem;
 
 use crate::error::{Error, Position};
 use crate::registry::code_page::CodePage;
-use crate::registry::line_source::{Line, LineSource, TextEncoding};
+use crate::registry::line_source::{Line, LineSource};
+use crate::registry::text_encoding::TextEncoding;
 use crate::registry::{RegistryEntry, RegistryKey, RegistryValue, ValueType, key_path};
 use crate::signature::{self, excerpt};
 use crate::warning::{Warning, WarningCode, Warnings};
