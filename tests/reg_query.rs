@@ -150,6 +150,86 @@ fn other_text_is_refused_with_what_it_is() {
     );
 }
 
+#[test]
+fn each_fault_is_told_with_its_line() {
+    for (line, code, text) in [
+        (
+            "odd",
+            WarningCode::LineNotUnderstood,
+            "a key or a value, found `odd`",
+        ),
+        (
+            "   Status    REG_DWORD    0x2",
+            WarningCode::LineNotUnderstood,
+            "a key or a value",
+        ),
+        (
+            "    Status    REG_WORD    0x2",
+            WarningCode::ValueMalformed,
+            "the name of a registry type, found `REG_WORD` as the type of \"Status\"",
+        ),
+        (
+            "    Status    REG_DWORD    2",
+            WarningCode::ValueMalformed,
+            "0x and one to eight hexadecimal digits, found `2`",
+        ),
+        (
+            "    Status    REG_DWORD    0x123456789",
+            WarningCode::ValueMalformed,
+            "0x and one to eight hexadecimal digits",
+        ),
+        (
+            "    Status    REG_QWORD    0x",
+            WarningCode::ValueMalformed,
+            "0x and one to sixteen hexadecimal digits",
+        ),
+        (
+            "    Status    REG_BINARY    012",
+            WarningCode::ValueMalformed,
+            "pairs of hexadecimal digits, found `012`",
+        ),
+        (
+            "    Status    REG_NONE    0g",
+            WarningCode::ValueMalformed,
+            "pairs of hexadecimal digits",
+        ),
+    ] {
+        let text_of_query = format!("\r\n{KEY}\r\n{line}\r\n");
+        let mut query = RegQuery::new(text_of_query.as_bytes(), CodePage::default()).unwrap();
+        while query.next_entry().unwrap().is_some() {}
+        let warnings = query.into_warnings();
+        let [warning] = warnings.as_slice() else {
+            panic!("{line}: {warnings:?}");
+        };
+        let place = warning.position().unwrap();
+        assert_eq!((warning.code(), place.line()), (code, Some(3)), "{line}");
+        assert!(warning.message().contains(text), "{line}: {warning}");
+    }
+}
+
+#[test]
+fn a_string_over_several_lines_has_at_most_four_mebibytes() {
+    let second = "y".repeat(2 << 20);
+    for (length, is_read) in [(4 << 20, true), ((4 << 20) + 1, false)] {
+        // The line break between the two is counted once the third comes.
+        let first = "x".repeat(length - second.len());
+        let (said, warnings) = read_lines(&format!(
+            "    a    REG_SZ    {first}\r\n{second}\r\n    b    REG_DWORD    0x1\r\n"
+        ));
+        assert_eq!(said.len(), if is_read { 2 } else { 1 });
+        let expected = (!is_read).then_some(WarningCode::ValueMalformed);
+        assert_eq!(warnings, Vec::from_iter(expected));
+    }
+}
+
+#[test]
+fn a_line_that_is_too_long_is_left_out() {
+    let long = "x".repeat(5 << 20);
+    let (said, warnings) = read_lines(&format!("{long}\r\n    b    REG_DWORD    0x1\r\n"));
+    assert_eq!(said, [Said::Value("b".to_owned(), 4, vec![1, 0, 0, 0])]);
+    assert_eq!(warnings, [WarningCode::LineNotUnderstood]);
+}
+
 fn values() -> impl Strategy<Value = Vec<(String, Said)>> {
     let name = "[a-zA-Zé][a-zA-Z é]{0,6}[a-zA-Z]";
     let value = prop_oneof![
