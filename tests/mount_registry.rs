@@ -237,6 +237,18 @@ fn what_is_kept_of_registrations_is_bounded_and_that_is_warned_of_once() {
 }
 
 #[test]
+fn a_key_counts_thrice_in_utf_16_for_what_is_kept_of_registrations() {
+    let name = "x".repeat(900_000);
+    let lines: String = (0..4)
+        .map(|index| format!("[{IMAGES}\\{index}{name}]\n"))
+        .collect();
+    let registry = read(&lines);
+    // Three take a little less than 16 MiB.
+    assert_eq!(registry.registrations.len(), 3);
+    assert_eq!(codes(&registry), [WarningCode::LimitReached]);
+}
+
+#[test]
 fn types_are_called_by_their_names() {
     assert_eq!(ValueType::SZ.to_string(), "REG_SZ");
     assert_eq!(ValueType::QWORD.to_string(), "REG_QWORD");

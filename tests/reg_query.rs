@@ -83,6 +83,12 @@ fn the_default_value_is_known_in_every_language() {
             [string("", 1, "x")]
         );
     }
+    for name in ["(Default", "Default)"] {
+        assert_eq!(
+            read_lines(&format!("    {name}    REG_SZ    x\r\n")).0,
+            [string(name, 1, "x")]
+        );
+    }
 }
 
 #[test]
