@@ -155,6 +155,19 @@ fn keys_beside_and_below_the_registrations_are_no_registrations() {
 }
 
 #[test]
+fn other_keys_of_the_mount_registry_say_that_nothing_is_mounted() {
+    let registry = read(
+        "[HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\WIMMount\\Other]\n\
+         [HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\WIMMount\\Other\\x\\y]",
+    );
+    assert_eq!(registry.mounted_images, Observation::Absent);
+    assert_eq!(
+        (registry.registrations.len(), codes(&registry)),
+        (0, vec![])
+    );
+}
+
+#[test]
 fn the_registrations_of_an_offline_hive_are_found_under_any_name() {
     for above in [r"HKEY_LOCAL_MACHINE\OFFLINE", r"HKEY_USERS\a\b", ""] {
         let mount = one(&format!(
