@@ -355,5 +355,11 @@ proptest! {
         let pieces = Pieces { bytes: &bytes, size };
         let pieced = RegistryExport::open(pieces, CodePage::default()).unwrap().read_mount_registry().unwrap();
         prop_assert_eq!(whole, pieced);
+        let mut searched = RegFile::new(Pieces { bytes: &bytes, size }, CodePage::default()).unwrap().only_mount_registry();
+        let mut entries = Vec::new();
+        while let Some(entry) = searched.next_entry().unwrap() {
+            entries.push(said(entry));
+        }
+        prop_assert_eq!(entries, only_mount_registry(read(open(&bytes).unwrap()).0));
     }
 }
