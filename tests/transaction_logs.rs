@@ -22,9 +22,16 @@ use LeftOutReason::{
 /// The names of a hive's states: which one is read shows in the only key below the root.
 const STATES: [&str; 4] = ["a", "b", "c", "d"];
 
+/// What changes from state to state, with pages between that do not.
+const CHANGING: [&str; 2] = ["first", "last"];
+
 fn states() -> Vec<Vec<u8>> {
     let hives = STATES.map(|name| {
-        let key = Key::new(name).value("large", 3, &[name.as_bytes()[0]; 9_000]);
+        let data = [name.as_bytes()[0]; 9_000];
+        let key = Key::new(name)
+            .value(CHANGING[0], 3, &data)
+            .value("fixed", 3, &[7; 9_000])
+            .value(CHANGING[1], 3, &data);
         HiveWriter::default().write(&Key::new("root").key(key))
     });
     let mut hives = hives.to_vec();
@@ -73,6 +80,12 @@ fn open(hive: &[u8], logs: &[&[u8]]) -> Opened {
     let root = hive.root().unwrap();
     let keys = hive.subkeys(&root).unwrap_or_default();
     let state = keys.first().map(|key| key.name().to_string());
+    if let Some((key, state)) = keys.first().zip(state.as_ref()) {
+        for name in CHANGING {
+            let value = hive.value(key, &name.into()).unwrap().unwrap();
+            assert_eq!(value.data, Ok(vec![state.as_bytes()[0]; 9_000]));
+        }
+    }
     Opened {
         state: state.unwrap_or_default(),
         logs: recovery.logs,
@@ -203,6 +216,18 @@ fn an_entry_that_cannot_be_applied_ends_the_log() {
             true,
         ),
         (
+            "more than fit by number",
+            edited(PAGE_COUNT, 10_000),
+            Malformed,
+            true,
+        ),
+        (
+            "more than memory holds",
+            edited(PAGE_COUNT, u32::MAX),
+            Malformed,
+            true,
+        ),
+        (
             "one page too many",
             edited(PAGE_COUNT, pages as u32 + 1),
             Malformed,
@@ -294,6 +319,62 @@ fn an_older_entry_behind_an_applied_one_ends_the_log() {
     let opened = open(&dirty(&states[0], 7), &[&log]);
     assert_eq!((&*opened.state, opened.applied()), ("b", vec![1]));
     assert_eq!(opened.reasons(), [vec![Stale, AfterStop]]);
+}
+
+#[test]
+fn what_is_damaged_behind_the_end_is_not_looked_at() {
+    let states = states();
+    let [first, second, third] = &entries(&states)[..] else {
+        panic!();
+    };
+    let log = entries_log(&states[0], std::slice::from_ref(first));
+    let mut damaged = second.to_bytes();
+    damaged[12] ^= 1;
+    let opened = open(
+        &dirty(&states[0], 7),
+        &[&[log, third.to_bytes(), damaged].concat()],
+    );
+    let gap = LeftOutReason::Gap {
+        expected: 8,
+        found: 9,
+    };
+    assert_eq!(opened.reasons(), [vec![gap, AfterStop]]);
+}
+
+#[test]
+fn a_log_without_entries_has_nothing_to_apply() {
+    let states = states();
+    let log = entries_log(&states[0], &[]);
+    assert_eq!(log.len(), 512);
+    let opened = open(&dirty(&states[0], 7), &[&log]);
+    assert_eq!(
+        (opened.applied(), opened.reasons()),
+        (vec![0], vec![vec![]])
+    );
+    let (_, text) = &opened.warnings[0];
+    assert!(text.contains("none of its transaction logs"), "{text}");
+    let unchanged = dirty_vector_log(&states[0], &states[0], 8);
+    assert_eq!(unchanged.len(), 1024);
+    let opened = open(&dirty(&states[0], 7), &[&unchanged]);
+    assert_eq!(
+        (opened.applied(), opened.reasons()),
+        (vec![1], vec![vec![]])
+    );
+}
+
+#[test]
+fn an_entry_may_be_full_of_pages_of_one_sector() {
+    let states = states();
+    let mut entry = LogEntry::between(&states[0], &states[1], 7);
+    let sectors = states[0][4096..].chunks(512).zip(0..59);
+    entry.pages = sectors
+        .map(|(sector, number)| (number * 512, sector.to_vec()))
+        .collect();
+    assert_eq!(entry.to_bytes().len(), 40 + 59 * (8 + 512));
+    let log = entries_log(&states[0], &[entry]);
+    let opened = open(&dirty(&states[0], 7), &[&log]);
+    assert_eq!(opened.applied(), [1]);
+    assert_eq!(opened.logs[0].bytes_applied, 59 * 512);
 }
 
 #[test]
@@ -395,6 +476,17 @@ fn a_log_of_the_old_format_is_laid_out_in_sectors_of_the_disk() {
         open(&dirty(&states[0], 7), &[&log]).logs[0].bytes_applied,
         pages as u64
     );
+    // A bitmap of more than a sector's quarter.
+    let large = |byte: u8| {
+        let key = Key::new("root").value("v", 3, &vec![byte; 600_000]);
+        HiveWriter::default().write(&key.key(Key::new("sub")))
+    };
+    let large_log = dirty_vector_log(&large(1), &large(2), 8);
+    let logs = vec![("LOG".to_owned(), Cursor::new(large_log))];
+    let mut hive = Hive::open_with_logs(Cursor::new(dirty(&large(1), 7)), logs).unwrap();
+    let root = hive.root().unwrap();
+    let value = hive.value(&root, &"v".into()).unwrap().unwrap();
+    assert!(value.data == Ok(vec![2; 600_000]));
     // A disk whose sectors have 4096 bytes.
     let mut wide = log.clone();
     wide[44] = 8;
@@ -477,7 +569,7 @@ fn pages_are_read_once_and_a_bad_one_is_told_by_its_place() {
     };
     let large = |hive: &mut Hive<Disk>| -> Result<Vec<u8>, Error> {
         let key = hive.find(&["a"]).unwrap().unwrap();
-        let value = hive.value(&key, &"large".into()).unwrap().unwrap();
+        let value = hive.value(&key, &CHANGING[0].into()).unwrap().unwrap();
         value.data
     };
     let mut whole = Hive::open(disk(u64::MAX)).unwrap();
