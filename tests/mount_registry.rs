@@ -262,6 +262,18 @@ fn a_key_counts_thrice_in_utf_16_for_what_is_kept_of_registrations() {
 }
 
 #[test]
+fn names_of_values_count_for_what_is_kept_of_registrations() {
+    let name = "x".repeat(1_500_000);
+    let values: String = (0..6)
+        .map(|index| format!("\"{index}{name}\"=dword:1\n"))
+        .collect();
+    let registry = read(&format!("[{IMAGES}\\x]\n{values}"));
+    // Five take fifteen million bytes in UTF-16, six more than 16 MiB.
+    assert_eq!(registry.registrations[0].other_values.len(), 5);
+    assert_eq!(codes(&registry), [WarningCode::LimitReached]);
+}
+
+#[test]
 fn types_are_called_by_their_names() {
     assert_eq!(ValueType::SZ.to_string(), "REG_SZ");
     assert_eq!(ValueType::QWORD.to_string(), "REG_QWORD");

@@ -172,6 +172,14 @@ fn odd_spellings_that_windows_takes_are_taken() {
 }
 
 #[test]
+fn hexadecimal_data_over_long_lines_are_put_together() {
+    let bytes = |byte: &str| [byte; 4_000].join(",");
+    let lines = format!("\"\"=hex:{},\\\n{}\n", bytes("01"), bytes("02"));
+    let expected = [[1; 4_000], [2; 4_000]].concat();
+    assert!(value(&lines).data == expected);
+}
+
+#[test]
 fn names_of_keys_may_hold_brackets_and_begin_with_blanks() {
     for (line, path) in [
         ("[HKEY_LOCAL_MACHINE\\a[b]c]\n", r"HKEY_LOCAL_MACHINE\a[b]c"),
