@@ -238,6 +238,27 @@ fn text_in_a_string_is_not_taken_for_a_registration() {
     );
 }
 
+/// What the search makes of odd lines before a key is what the whole reading makes of them.
+#[test]
+fn lines_that_look_complete_may_go_on_with_what_was_before_them() {
+    let key = r"[HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\WIMMount\Mounted Images\x]";
+    for (lines, is_key) in [
+        // A name over two lines, and a string that goes on over the key.
+        (["\"name", "\"=\"=dword:1", key, "\""], false),
+        (["\"name\"=\"\"", "\"=\"=dword:1", key, "\""], true),
+        // Hexadecimal data that should go on, and take the line with them that is no data.
+        (["\"v\"=hex:01,\\", "\"abc", key, "\"=\"\""], true),
+        (["\"v\"=hex:01", "\"abc", key, "\"=\"\""], false),
+    ] {
+        let lines = lines.join("\n");
+        let text = format!("REGEDIT4\n[first]\n[HKEY_LOCAL_MACHINE\\k]\n{lines}\n");
+        let (whole, _) = read_text(&text);
+        let (searched, _) = read(open(text.as_bytes()).unwrap().only_mount_registry());
+        assert_eq!(searched.len(), 1 + usize::from(is_key), "{lines}");
+        assert_eq!(searched, only_mount_registry(whole), "{lines}");
+    }
+}
+
 /// Hands bytes out a few at a time, as a pipe may.
 struct Pieces<'a> {
     bytes: &'a [u8],

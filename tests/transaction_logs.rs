@@ -322,6 +322,26 @@ fn an_older_entry_behind_an_applied_one_ends_the_log() {
 }
 
 #[test]
+fn an_entry_of_a_header_alone_is_malformed_and_not_the_end() {
+    let states = states();
+    let [first, second, _] = &entries(&states)[..] else {
+        panic!();
+    };
+    let mut header = second.to_bytes();
+    header[4..8].copy_from_slice(&40_u32.to_le_bytes());
+    seal_entry(&mut header);
+    let log = entries_log(&states[0], std::slice::from_ref(first));
+    let opened = open(&dirty(&states[0], 7), &[&[&log[..], &header].concat()]);
+    assert_eq!(opened.reasons(), [vec![Malformed]]);
+    let behind = format!("LOG0: byte {:#x}: bytes that belong", log.len() + 40);
+    assert!(
+        opened.warnings[0].1.starts_with(&behind),
+        "{:?}",
+        opened.warnings
+    );
+}
+
+#[test]
 fn what_is_damaged_behind_the_end_is_not_looked_at() {
     let states = states();
     let [first, second, third] = &entries(&states)[..] else {
