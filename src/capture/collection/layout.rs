@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::member_name::{Spelling, drive_of_folder};
+use super::member_name::{Spelling, divided, drive_of_folder};
 #[cfg(feature = "disk-image")]
 use crate::capture::disk_image::ntfs::NtfsFile;
 use crate::capture::drive_name::DriveName;
@@ -304,14 +304,6 @@ fn above_accessor<'a>(names: &'a [&'a [u8]]) -> (&'a [&'a [u8]], u8) {
 
 fn joined(names: &[&[u8]]) -> Vec<u8> {
     names.join(&b'/')
-}
-
-/// A folder's parent and its own name.
-fn divided(folder: &[u8]) -> (&[u8], &[u8]) {
-    match folder.iter().rposition(|&byte| byte == b'/') {
-        Some(at) => (&folder[..at], &folder[at + 1..]),
-        None => (b"", folder),
-    }
 }
 
 /// All folders above one, up to the root of the collection.

@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use super::archive::MemberKind;
+use super::member_name::divided;
 use super::members::Members;
 use super::wanted::{self, HiveName, HiveStart};
 #[cfg(feature = "disk-image")]
@@ -116,11 +117,8 @@ impl Search<'_> {
             return Ok(());
         };
         let name = HiveName::of_file(member.name);
-        let folder = member
-            .name
-            .iter()
-            .rposition(|byte| matches!(byte, b'/' | b'\\'));
-        let folder = member.name[..folder.unwrap_or(0)].to_vec();
+        let (folder, _) = divided(member.name);
+        let folder = folder.to_vec();
         let start = match self.start(index, member.size) {
             Ok(start) => start,
             // What is a hive by its name is one that cannot be read.

@@ -48,8 +48,16 @@ pub(super) fn components(name: &[u8]) -> Result<Vec<&[u8]>, RefusedName> {
     }
 }
 
-pub(super) fn is_separator(byte: u8) -> bool {
+fn is_separator(byte: u8) -> bool {
     matches!(byte, b'/' | b'\\')
+}
+
+/// The folder that a member lies in, and its own name.
+pub(super) fn divided(name: &[u8]) -> (&[u8], &[u8]) {
+    match name.iter().rposition(|&byte| is_separator(byte)) {
+        Some(at) => (&name[..at], &name[at + 1..]),
+        None => (b"", name),
+    }
 }
 
 /// Whether a member's name starts at a root: that of a file system, or of a drive.

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use serde::Deserialize;
 
 use super::archive::MemberKind;
+use super::member_name::divided;
 use super::members::Members;
 use super::wanted::{UPLOAD_LIST, is_wanted};
 use crate::capture::read_at::ReadAtCursor;
@@ -33,11 +34,8 @@ struct Upload {
 /// Warns of evidence that was not taken to its end.
 pub(super) fn check(members: &Members, warnings: &mut Warnings) {
     let lists = members.iter().filter(|(_, member)| {
-        let name = member
-            .name
-            .rsplit(|byte| matches!(byte, b'/' | b'\\'))
-            .next();
-        member.kind == MemberKind::File && name == Some(UPLOAD_LIST.as_bytes())
+        let (_, name) = divided(member.name);
+        member.kind == MemberKind::File && name == UPLOAD_LIST.as_bytes()
     });
     for (index, list) in lists.take(MAX_LISTS) {
         let checked = members

@@ -123,10 +123,7 @@ impl Volumes {
                 (place, directory)
             }
             _ => {
-                let end = path
-                    .iter()
-                    .rposition(|byte| member_name::is_separator(*byte));
-                let folder = &path[..end.unwrap_or(0)];
+                let (folder, _) = member_name::divided(path);
                 if !last.is_known || last.path != folder {
                     last.place = None;
                     last.is_known = false;

@@ -5,6 +5,7 @@ use nom::number::complete::le_u32;
 use nom::{IResult, Parser};
 use uuid::Uuid;
 
+use super::member_name::divided;
 use crate::binary::guid;
 use crate::capture::volume::MOUNT_DATA;
 use crate::registry::{CodePage, RegistryExport};
@@ -21,8 +22,8 @@ pub(super) const UPLOAD_LIST: &str = "uploads.json";
 
 /// Whether a member of an archive will be read, by its name and the start of its data.
 pub(super) fn is_wanted(path: &[u8], start: &[u8]) -> bool {
-    let name = path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next();
-    let name = String::from_utf8_lossy(name.unwrap_or_default()).to_ascii_uppercase();
+    let (_, name) = divided(path);
+    let name = String::from_utf8_lossy(name).to_ascii_uppercase();
     HiveName::of_file(path).is_some()
         || name.ends_with(MOUNT_DATA)
         || name.eq_ignore_ascii_case(UPLOAD_LIST)
@@ -95,8 +96,8 @@ impl HiveName {
 
     /// The hive or log that a file is by its name, and whether it is a log.
     pub(super) fn of_file(path: &[u8]) -> Option<(HiveName, bool)> {
-        let name = path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next();
-        let name = String::from_utf8_lossy(name.unwrap_or_default()).to_ascii_uppercase();
+        let (_, name) = divided(path);
+        let name = String::from_utf8_lossy(name).to_ascii_uppercase();
         let hives = [
             ("SOFTWARE", HiveName::Software),
             ("SYSTEM", HiveName::System),
