@@ -6,6 +6,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::archive::MemberKind;
+use super::member_name::divided;
 use super::members::Members;
 use crate::capture::disk_image::{Disk, DiskCapture, FileSet};
 use crate::error::Error;
@@ -45,7 +46,7 @@ pub(super) fn without_companions(members: &Rc<Members>, images: Vec<u32>) -> Vec
 fn files_in(members: &Rc<Members>, folder: &[u8]) -> FileSet {
     let files = members.iter().filter_map(|(index, member)| {
         let (its_folder, name) = divided(member.name);
-        (member.kind == MemberKind::File && its_folder == folder).then_some((name, index))
+        (member.kind == MemberKind::File && its_folder == folder).then(|| (host_name(name), index))
     });
     let files: BTreeMap<OsString, u32> = files.collect();
     let names = files.keys().cloned().collect::<Vec<_>>().into_iter();
@@ -57,21 +58,13 @@ fn files_in(members: &Rc<Members>, folder: &[u8]) -> FileSet {
     FileSet::new(names, open)
 }
 
+/// The folder of a member and its own name.
 fn place(members: &Members, index: u32) -> (Vec<u8>, OsString) {
-    let (folder, name) = members
-        .member(index)
-        .map_or((&[][..], OsString::new()), |member| divided(member.name));
-    (folder.to_vec(), name)
+    let member = members.member(index);
+    let (folder, name) = member.map_or_else(Default::default, |member| divided(member.name));
+    (folder.to_vec(), host_name(name))
 }
 
-/// The folder of a member and its own name.
-fn divided(name: &[u8]) -> (&[u8], OsString) {
-    let at = name
-        .iter()
-        .rposition(|byte| super::member_name::is_separator(*byte));
-    let (folder, name) = match at {
-        Some(at) => (&name[..at], &name[at + 1..]),
-        None => (&name[..0], name),
-    };
-    (folder, String::from_utf8_lossy(name).into_owned().into())
+fn host_name(name: &[u8]) -> OsString {
+    String::from_utf8_lossy(name).into_owned().into()
 }
