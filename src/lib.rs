@@ -84,6 +84,12 @@ mod report;
 mod rivals;
 #[cfg(feature = "cli")]
 mod schema;
+#[cfg(any(
+    feature = "captured-wim",
+    feature = "collection",
+    feature = "disk-image"
+))]
+mod seek;
 mod signature;
 mod status;
 pub mod visible;

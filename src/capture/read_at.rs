@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
+use crate::seek::position_after;
+
 /// Bytes that can be read from any place, by several readers in turn.
 pub trait ReadAt {
     /// How many bytes there are.
@@ -173,14 +175,7 @@ impl<S: ReadAt> Read for ReadAtCursor<S> {
 
 impl<S: ReadAt> Seek for ReadAtCursor<S> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::Current(by) => self.position.checked_add_signed(by),
-            SeekFrom::End(by) => self.source.size().checked_add_signed(by),
-        };
-        let before_start =
-            || io::Error::new(io::ErrorKind::InvalidInput, "a position before the start");
-        self.position = position.ok_or_else(before_start)?;
+        self.position = position_after(to, self.position, self.source.size())?;
         Ok(self.position)
     }
 }

@@ -15,6 +15,7 @@ use super::compression::{lzms, lzx, xpress};
 use super::header::{Compression, ResourceHeader, WimHeader};
 use crate::binary::structure;
 use crate::error::{Error, Position};
+use crate::seek::position_after;
 
 /// Where and how a resource is stored in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,19 +287,7 @@ impl<R: Read + Seek> Read for ResourceReader<R> {
 
 impl<R: Read + Seek> Seek for ResourceReader<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::Current(by) => self.position.checked_add_signed(by),
-            SeekFrom::End(by) => self.size().checked_add_signed(by),
-        };
-        let Some(position) = position else {
-            let kind = io::ErrorKind::InvalidInput;
-            return Err(io::Error::new(
-                kind,
-                "a position before the resource's start",
-            ));
-        };
-        self.position = position;
-        Ok(position)
+        self.position = position_after(to, self.position, self.size())?;
+        Ok(self.position)
     }
 }

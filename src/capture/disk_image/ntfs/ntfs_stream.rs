@@ -12,6 +12,7 @@ use super::wof::WofStream;
 use crate::capture::disk_image::ReadAt;
 use crate::error::{Error, Position};
 use crate::mount_point::{ReparseData, WofProvider};
+use crate::seek::position_after;
 use crate::wide_string::WideString;
 
 /// Reads the data of a stream from any place. Compressed data are decompressed where they are read; what was never
@@ -201,17 +202,8 @@ impl Read for NtfsStream {
 
 impl Seek for NtfsStream {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(position) => Some(position),
-            SeekFrom::Current(by) => self.position.checked_add_signed(by),
-            SeekFrom::End(by) => self.size().checked_add_signed(by),
-        };
-        let Some(position) = position else {
-            let kind = io::ErrorKind::InvalidInput;
-            return Err(io::Error::new(kind, "a position before the start"));
-        };
-        self.position = position;
-        Ok(position)
+        self.position = position_after(to, self.position, self.size())?;
+        Ok(self.position)
     }
 }
 
