@@ -146,7 +146,11 @@ fn a_shadow_copy_without_a_hive_is_said_to_be_left_out() {
     let captures = inspect(tree.path(), &InspectOptions::default())
         .unwrap()
         .captures;
-    assert_eq!(told(&captures), [(None, COLLECTION, r"C:\now".to_owned())]);
+    // A name alone does not say that the machine was running.
+    let directory = Some(EvidenceKind::Directory);
+    assert_eq!(told(&captures), [(None, directory, r"C:\now".to_owned())]);
+    assert_eq!(captures[0].captured, Liveness::Stopped);
+    assert_eq!(identify(tree.path()).unwrap(), directory);
     assert_eq!(
         not_used(&captures[0]),
         ["shadow copy VSS1 has no SOFTWARE hive: it is not used"]

@@ -250,8 +250,11 @@ impl Inspection<'_> {
             None => error.or_remedy(ROOT),
             Some(_) => error,
         })?;
-        let (capture, _) =
+        #[cfg_attr(not(feature = "collection"), expect(unused_mut))]
+        let (mut capture, _) =
             self.machine(EvidenceKind::Directory, Liveness::Stopped, None, machine)?;
+        #[cfg(feature = "collection")]
+        capture.add_warnings(Collection::warn_of_empty_shadow_copies(path));
         Ok(vec![capture])
     }
 

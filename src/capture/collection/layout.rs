@@ -268,11 +268,6 @@ fn letter(name: &[u8]) -> Option<DriveName> {
     (spelling == Spelling::Plain).then_some(drive)
 }
 
-/// Whether a folder is named after a drive as KAPE does it.
-pub(super) fn is_drive(name: &[u8]) -> bool {
-    letter(name).is_some()
-}
-
 /// Whether a folder is named after a shadow copy as KAPE does it.
 pub(super) fn is_shadow_copy(name: &[u8]) -> bool {
     kapes_copy(name).is_some()

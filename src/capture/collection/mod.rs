@@ -46,7 +46,7 @@ use super::read_at::{ReadAt, Seekable};
 use super::volume::ReadSeek;
 use crate::error::Error;
 use crate::evidence::Liveness;
-use crate::warning::Warnings;
+use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::push_wtf8;
 
 /// A triage collection.
@@ -143,20 +143,23 @@ impl Collection {
         })
     }
 
-    /// Whether a folder of this host is one that KAPE filled and has shadow copies in it: they lie beside the drive that they
-    /// are of, or have a Windows in them. In the root of a Windows, a folder of such a name is one of the machine's own.
+    /// Whether a folder of this host is one that KAPE filled and has shadow copies of a Windows in it. In the root of a Windows,
+    /// a folder of such a name is one of the machine's own.
     pub fn holds_shadow_copies(folder: &Path) -> bool {
-        let is_windows = |name: &[u8]| name.eq_ignore_ascii_case(b"Windows");
-        let has_windows = |path: &Path| folders_in(path).iter().any(|(name, _)| is_windows(name));
-        let folders = folders_in(folder);
-        let is_root = folders.iter().any(|(name, _)| is_windows(name));
-        let is_known = |is_named: fn(&[u8]) -> bool| {
-            let mut named = folders.iter().filter(|(name, _)| is_named(name));
-            named.any(|(_, path)| has_windows(path))
-        };
-        !is_root
-            && folders.iter().any(|(name, _)| layout::is_shadow_copy(name))
-            && (is_known(layout::is_shadow_copy) || is_known(layout::is_drive))
+        let copies = shadow_copies_in(folder);
+        copies.iter().any(|(_, path)| has_windows(path))
+    }
+
+    /// Warns of folders beside captured drives that are named after shadow copies and have no Windows in them. Their names alone
+    /// do not make a collection of a captured tree: that would say that the machine was running.
+    pub(crate) fn warn_of_empty_shadow_copies(folder: &Path) -> Warnings {
+        let mut warnings = Warnings::default();
+        for (name, _) in shadow_copies_in(folder) {
+            let name = String::from_utf8_lossy(&name);
+            let text = format!("shadow copy {name} has no SOFTWARE hive: it is not used");
+            warnings.push(Warning::new(WarningCode::FileNotUsed, text));
+        }
+        warnings
     }
 
     /// Opens an archive, lists its members and finds the captures in it.
@@ -176,16 +179,14 @@ impl Collection {
         Collection::among(Members::Archive(archive), warnings)
     }
 
-    /// Finds the captures in a folder of this host: all that lies below it where it has the layout of a
-    /// [collector](Self::is_collection_folder), with [shadow copies](Self::holds_shadow_copies) or not, otherwise hives and
-    /// registry exports that lie in it, whatever their names. Links are not followed.
+    /// Finds the captures in a folder of this host: all that lies below it where it has the
+    /// [layout of a collector](Self::is_collection_folder), otherwise hives and registry exports that lie in it, whatever
+    /// their names. Links are not followed.
     ///
     /// # Errors
     /// When it cannot be read, or holds nothing that could be judged.
     pub fn in_directory(path: &Path) -> Result<Collection, Error> {
-        let is_laid_out =
-            Collection::is_collection_folder(path) || Collection::holds_shadow_copies(path);
-        let depth = match is_laid_out {
+        let depth = match Collection::is_collection_folder(path) {
             true => usize::MAX,
             false => 1,
         };
@@ -356,6 +357,24 @@ impl Collection {
         }
         files.failure
     }
+}
+
+/// The folders in a folder that are named after shadow copies as KAPE does it; none in the root of a Windows.
+fn shadow_copies_in(folder: &Path) -> Vec<(Vec<u8>, std::path::PathBuf)> {
+    let mut folders = folders_in(folder);
+    if folders.iter().any(|(name, _)| is_windows(name)) {
+        return Vec::new();
+    }
+    folders.retain(|(name, _)| layout::is_shadow_copy(name));
+    folders
+}
+
+fn has_windows(folder: &Path) -> bool {
+    folders_in(folder).iter().any(|(name, _)| is_windows(name))
+}
+
+fn is_windows(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"Windows")
 }
 
 /// The folders in a folder with their names, in the order of those. Links are none of them.
