@@ -1,14 +1,20 @@
-//! Every fixture, evidence or not, is done with in little memory and little time: the system ends what takes more.
+//! Every fixture, evidence or not, is done with in little memory and little time, and so is a volume that was made to take
+//! more: the system ends what does.
 #![cfg(all(feature = "cli", target_os = "linux"))]
 
 #[path = "support/disk_fixtures.rs"]
 mod disk_fixtures;
+#[path = "support/ntfs/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "other tests use the rest")]
+mod ntfs;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use assert_cmd::cargo::cargo_bin;
 use disk_fixtures::{DISK_FIXTURES, disk_fixture};
+use ntfs::{File, Layout, Storage, repeated_names, write_volume};
 use walkdir::WalkDir;
 
 /// The most address space, in KiB, program and stacks included.
@@ -69,6 +75,20 @@ fn every_fixture_is_done_with_in_little_memory_and_time() {
         let (_folder, image) = disk_fixture(kind.file_name().to_str().unwrap());
         look_at(&image, kind.path());
     }
+}
+
+#[test]
+fn what_a_list_of_attributes_tells_again_and_again_takes_no_memory() {
+    let path = "fixtures/captures/three-mounts/tree/Windows/System32/config/SOFTWARE";
+    let hive = File::with_data("SOFTWARE", &fs::read(path).unwrap(), Storage::Clusters);
+    let windows = ["config", "System32", "Windows"]
+        .iter()
+        .fold(hive, |file, name| File::directory(name, vec![file]));
+    let volume = write_volume(&Layout::default(), &[windows, repeated_names()]);
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    fs::write(&image, volume).unwrap();
+    assert_eq!(exit_code(&image, MEMORY), Some(0));
 }
 
 #[test]

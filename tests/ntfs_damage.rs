@@ -16,7 +16,10 @@ use dism_mount_status::{Error, WarningCode, WideString};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use ntfs::{File, Layout, Storage, data, everything, noise, protect, small_layout, write_volume};
+use ntfs::{
+    File, Layout, Storage, data, everything, noise, protect, repeated_names, small_layout,
+    write_volume,
+};
 use ntfs_source::Counted;
 
 /// The most that is read of a damaged stream, in bytes.
@@ -167,6 +170,13 @@ fn a_name_is_found_in_a_directory_whose_tree_is_damaged() {
         );
         assert!(!warnings.as_slice().is_empty());
     }
+}
+
+#[test]
+fn an_attribute_that_a_list_tells_of_again_is_one() {
+    let volume = open(write_volume(&Layout::default(), &[repeated_names()]));
+    let file = volume.root().unwrap().child(&"repeated".into()).unwrap();
+    assert_eq!(file.unwrap().names().unwrap().len(), 1);
 }
 
 #[test]

@@ -78,6 +78,8 @@ pub(crate) struct File {
     pub(crate) has_list: bool,
     /// Whether the attribute list lies in clusters.
     pub(crate) has_list_in_clusters: bool,
+    /// How often the attribute list tells of the name again, in turn as itself and as a further part of it.
+    pub(crate) repeated_names: u64,
     /// When the data were last written.
     pub(crate) modified: u64,
     /// Whether it was deleted: its record is still there, in no index.

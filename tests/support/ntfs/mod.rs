@@ -11,6 +11,6 @@ mod writer;
 pub(crate) use attributes::protect;
 pub(crate) use layout::{File, Journal, Layout, Storage, Stream, units, usual_upcase};
 pub(crate) use sample::{
-    MOUNT_DATA, data, everything, noise, reparse_data, small_layout, stub, wof,
+    MOUNT_DATA, data, everything, noise, reparse_data, repeated_names, small_layout, stub, wof,
 };
 pub(crate) use writer::write_volume;

@@ -38,6 +38,15 @@ pub(crate) fn reparse_data(tag: u32, data: &[u8]) -> Vec<u8> {
     buffer
 }
 
+/// A mount directory whose list of attributes is as long as it can be, of one name.
+pub(crate) fn repeated_names() -> File {
+    let directory = File::directory("repeated", vec![]).and_list();
+    File {
+        repeated_names: 8_000,
+        ..directory.and_stream(MOUNT_DATA, &data(200, 0), Storage::Resident)
+    }
+}
+
 /// A file of a mounted image.
 pub(crate) fn stub(name: &str) -> File {
     let mut data = [7; 36];

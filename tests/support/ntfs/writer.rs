@@ -208,6 +208,21 @@ impl Writer<'_> {
             self.records.insert(extension, bytes);
             others = &others[count..];
         }
+        let name = entries.iter().find(|(part, ..)| part.kind == FILE_NAME);
+        let repeated = name.cloned().into_iter().flat_map(|(part, record, id)| {
+            (0..file.repeated_names).map(move |number| {
+                let first_vcn = number * (number % 2);
+                (
+                    Part {
+                        first_vcn,
+                        ..part.clone()
+                    },
+                    record,
+                    id,
+                )
+            })
+        });
+        entries.extend(repeated.collect::<Vec<_>>());
         let list = attribute_list(&entries);
         let is_large = list.len() + 200 > room(record_size);
         let list = match is_large || file.has_list_in_clusters {

@@ -1,6 +1,7 @@
 //! All attributes of a file, in whatever records they stand.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::attribute::{Attribute, AttributeType, Form};
@@ -26,8 +27,8 @@ pub(super) struct Found {
     base: Rc<FileRecord>,
     record: Rc<FileRecord>,
     number: usize,
-    /// The parts that tell where the value lies, in its order.
-    parts: Vec<ListEntry>,
+    /// What tells of the parts that the value may go on in.
+    list: Option<Rc<[ListEntry]>>,
 }
 
 impl AttributeSet {
@@ -57,13 +58,12 @@ impl AttributeSet {
         kind: AttributeType,
         name: &WideString,
     ) -> Result<Option<Found>, Error> {
-        match self.list()? {
-            None => {
-                let number = self.base.find(kind, name, 0, None)?;
-                Ok(number.map(|number| self.in_base(number)))
-            }
-            Some(_) => self.joined(self.parts(kind, name)?),
-        }
+        let Some(list) = self.list()? else {
+            let number = self.base.find(kind, name, 0, None)?;
+            return Ok(number.map(|number| self.in_base(number)));
+        };
+        let first = parts(&list, kind, name).min_by_key(|part| part.first_vcn);
+        first.map(|first| self.listed(first, &list)).transpose()
     }
 
     /// Whether there is an attribute of this type and name, as far as can be told without reading it.
@@ -74,11 +74,11 @@ impl AttributeSet {
     pub(super) fn has(&self, kind: AttributeType, name: &WideString) -> Result<bool, Error> {
         match self.list()? {
             None => Ok(self.base.find(kind, name, 0, None)?.is_some()),
-            Some(_) => Ok(!self.parts(kind, name)?.is_empty()),
+            Some(list) => Ok(parts(&list, kind, name).next().is_some()),
         }
     }
 
-    /// The attributes of a type, whatever their names.
+    /// The attributes of a type, whatever their names, each once.
     pub(super) fn all(&self, kind: AttributeType) -> Result<Vec<Found>, Error> {
         let Some(list) = self.list()? else {
             let numbered = self.base.attributes().iter().enumerate();
@@ -89,18 +89,17 @@ impl AttributeSet {
                 None => Ok(found),
             };
         };
-        let mut found = Vec::new();
-        for first in list.iter().filter(|e| e.kind == kind && e.first_vcn == 0) {
-            // Resident ones may have the same name: names of files do.
-            let mut parts = vec![first.clone()];
-            let further = list.iter().filter(|e| {
-                e.kind == kind && e.first_vcn > 0 && is_same_name(&e.name, &first.name)
-            });
-            parts.extend(further.cloned());
-            parts.sort_by_key(|part| part.first_vcn);
-            found.extend(self.joined(parts)?);
+        // Resident ones may have the same name: names of files do.
+        let firsts = list.iter().filter(|e| e.kind == kind && e.first_vcn == 0);
+        let mut seen = HashSet::new();
+        let mut all = Vec::new();
+        for first in firsts {
+            let found = self.listed(first, &list)?;
+            if seen.insert((found.record.number, found.number)) {
+                all.push(found);
+            }
         }
-        Ok(found)
+        Ok(all)
     }
 
     /// Where the parts of an attribute stand, in the value's order.
@@ -110,37 +109,21 @@ impl AttributeSet {
         name: &WideString,
     ) -> Result<Vec<ListEntry>, Error> {
         let list = self.list()?.unwrap_or_default();
-        let meant = list
-            .iter()
-            .filter(|entry| entry.kind == kind && is_same_name(&entry.name, name));
-        let mut parts: Vec<_> = meant.cloned().collect();
-        parts.sort_by_key(|part| part.first_vcn);
-        parts.dedup_by_key(|part| part.first_vcn);
-        Ok(parts)
+        Ok(in_order(parts(&list, kind, name)))
     }
 
     fn in_base(&self, number: usize) -> Found {
-        let attribute = &self.base.attributes()[number];
-        let only_part = ListEntry {
-            kind: attribute.kind,
-            name: attribute.name.clone(),
-            first_vcn: attribute.first_vcn(),
-            record: self.base.reference(),
-            id: attribute.id,
-        };
         Found {
             table: self.table.clone(),
             base: self.base.clone(),
             record: self.base.clone(),
             number,
-            parts: vec![only_part],
+            list: None,
         }
     }
 
-    fn joined(&self, parts: Vec<ListEntry>) -> Result<Option<Found>, Error> {
-        let Some(first) = parts.first() else {
-            return Ok(None);
-        };
+    /// The attribute of which a list tells the first part.
+    fn listed(&self, first: &ListEntry, list: &Rc<[ListEntry]>) -> Result<Found, Error> {
         if first.first_vcn != 0 {
             let found = format!("one from cluster {} on", first.first_vcn);
             return Err(Error::malformed("an attribute's first part", found)
@@ -148,21 +131,21 @@ impl AttributeSet {
         }
         let record = self.table.extension(first, &self.base)?;
         let number = first.find_in(&record)?;
-        Ok(Some(Found {
+        Ok(Found {
             table: self.table.clone(),
             base: self.base.clone(),
             record,
             number,
-            parts,
-        }))
+            list: Some(list.clone()),
+        })
     }
 
-    fn list(&self) -> Result<Option<&[ListEntry]>, Error> {
-        if self.list.get().is_none() {
-            let list = self.read_list()?;
-            return Ok(self.list.get_or_init(|| list).as_deref());
+    fn list(&self) -> Result<Option<Rc<[ListEntry]>>, Error> {
+        if let Some(list) = self.list.get() {
+            return Ok(list.clone());
         }
-        Ok(self.list.get().and_then(Option::as_deref))
+        let list = self.read_list()?;
+        Ok(self.list.get_or_init(|| list).clone())
     }
 
     fn read_list(&self) -> Result<Option<Rc<[ListEntry]>>, Error> {
@@ -172,7 +155,7 @@ impl AttributeSet {
         let Some(number) = attributes.iter().position(is_list) else {
             return Ok(None);
         };
-        let stream = self.in_base(number).open()?;
+        let stream = self.in_base(number).open();
         let bytes = stream.read_whole(ListEntry::MAX_LIST_SIZE)?;
         let entries = ListEntry::parse_all(&bytes, |offset| stream.place_of(offset))?;
         Ok(Some(entries.into()))
@@ -202,9 +185,32 @@ impl Found {
         }
     }
 
+    /// Size of the value in bytes.
+    pub(super) fn size(&self) -> u64 {
+        match &self.attribute().form {
+            Form::Resident { value } => value.len() as u64,
+            Form::NonResident(part) => part.data_size,
+        }
+    }
+
+    /// Where the parts stand that tell where the value lies, in its order.
+    fn parts(&self) -> Vec<ListEntry> {
+        let attribute = self.attribute();
+        let first = ListEntry {
+            kind: attribute.kind,
+            name: attribute.name.clone(),
+            first_vcn: attribute.first_vcn(),
+            record: self.record.reference(),
+            id: attribute.id,
+        };
+        let list = self.list.as_deref().unwrap_or_default();
+        let further = parts(list, first.kind, &first.name).filter(|part| part.first_vcn > 0);
+        in_order([&first].into_iter().chain(further))
+    }
+
     /// The value's bytes as they are stored, to be read from any place.
-    pub(super) fn open(&self) -> Result<AttributeStream, Error> {
-        Ok(match &self.attribute().form {
+    pub(super) fn open(&self) -> AttributeStream {
+        match &self.attribute().form {
             Form::Resident { value } => {
                 AttributeStream::resident(self.table.clone(), self.record.clone(), value.clone())
             }
@@ -213,10 +219,28 @@ impl Found {
                 self.base.clone(),
                 self.place(),
                 part,
-                self.parts.clone(),
+                self.parts(),
             ),
-        })
+        }
     }
+}
+
+/// The parts of an attribute that a list tells of.
+fn parts<'a>(
+    list: &'a [ListEntry],
+    kind: AttributeType,
+    name: &'a WideString,
+) -> impl Iterator<Item = &'a ListEntry> {
+    list.iter()
+        .filter(move |entry| entry.kind == kind && is_same_name(&entry.name, name))
+}
+
+/// Parts in the value's order; of several from the same cluster on the first counts.
+fn in_order<'a>(parts: impl Iterator<Item = &'a ListEntry>) -> Vec<ListEntry> {
+    let mut parts: Vec<_> = parts.cloned().collect();
+    parts.sort_by_key(|part| part.first_vcn);
+    parts.dedup_by_key(|part| part.first_vcn);
+    parts
 }
 
 impl ListEntry {

@@ -84,7 +84,7 @@ impl DirectoryIndex {
             number: base.number,
             is_case_sensitive,
             root: Rc::new(IndexNode::parse(value, Self::ROOT_HEADER_OFFSET, position)?),
-            allocation: allocation.map(|found| found.open()).transpose()?,
+            allocation: allocation.map(|found| found.open()),
             block_size,
             vcn_size: match cluster_size <= block_size {
                 true => cluster_size,

@@ -43,7 +43,7 @@ pub(super) fn is_clean(table: &Rc<FileTable>) -> Result<bool, Error> {
     let Some(data) = data else {
         return Err(Error::malformed("the data of $LogFile", "none").at(place));
     };
-    let journal = data.open()?;
+    let journal = data.open();
     if journal.size() < 2 * PAGE_SIZE as u64 {
         return Ok(true);
     }

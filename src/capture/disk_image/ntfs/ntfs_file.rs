@@ -153,7 +153,7 @@ impl NtfsFile {
     /// It cannot be read, or is longer than there can be.
     pub fn reparse_data(&self) -> Result<Option<Vec<u8>>, Error> {
         let found = self.reparse_attribute()?;
-        let bytes = found.map(|found| found.open()?.read_whole(Self::MAX_REPARSE_DATA_SIZE));
+        let bytes = found.map(|found| found.open().read_whole(Self::MAX_REPARSE_DATA_SIZE));
         bytes.transpose()
     }
 
@@ -166,7 +166,7 @@ impl NtfsFile {
         let Some(found) = self.reparse_attribute()? else {
             return Ok(None);
         };
-        let stream = found.open()?;
+        let stream = found.open();
         let bytes = stream.read_whole(Self::MAX_REPARSE_DATA_SIZE)?;
         let parsed = ReparsePoint::parse(&bytes).map_err(|error| stream.placed(error, 0))?;
         Ok(Some(parsed))
@@ -201,7 +201,7 @@ impl NtfsFile {
         let Some(found) = self.reparse_attribute()? else {
             return Ok(None);
         };
-        let stream = found.open()?;
+        let stream = found.open();
         let mut tag = [0; 4];
         if stream.size() < tag.len() as u64 {
             let found = format!("{} bytes", stream.size());
@@ -224,13 +224,11 @@ impl NtfsFile {
     /// An attribute is damaged.
     pub fn streams(&self) -> Result<Vec<StreamName>, Error> {
         let found = self.attributes.all(AttributeType::DATA)?;
-        let streams = found.iter().map(|found| {
-            Ok(StreamName {
-                name: found.attribute().name.clone(),
-                size: found.open()?.size(),
-            })
+        let streams = found.iter().map(|found| StreamName {
+            name: found.attribute().name.clone(),
+            size: found.size(),
         });
-        streams.collect()
+        Ok(streams.collect())
     }
 
     /// Its data; `None` where it has none, as directories do.

@@ -43,7 +43,7 @@ impl Content {
             )
             .at(found.place()));
         }
-        let stored = found.open()?;
+        let stored = found.open();
         let compression = attribute.flags & Attribute::COMPRESSION_MASK;
         match &attribute.form {
             Form::NonResident(part) if compression == Attribute::LZNT1 => {
@@ -170,7 +170,7 @@ fn wof_content(
         let expected = format!("a stream {}", WofStream::STREAM_NAME);
         return Err(Error::malformed(expected, "none").at(data.place()));
     };
-    let size = data.open()?.size();
+    let size = data.size();
     WofStream::new(Content::of(&compressed)?, algorithm, size).map(Content::Wof)
 }
 

@@ -102,7 +102,7 @@ impl UpcaseTable {
         let place = Position::Byte(record.position);
         let attributes = AttributeSet::new(self.table.clone(), record);
         let data = attributes.find(AttributeType::DATA, &WideString::default())?;
-        data.ok_or_else(|| Error::malformed("the data of $UpCase", "none").at(place))?
-            .open()
+        let data = data.ok_or_else(|| Error::malformed("the data of $UpCase", "none").at(place))?;
+        Ok(data.open())
     }
 }
