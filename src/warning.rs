@@ -132,6 +132,27 @@ impl Warning {
         Warning::new(code, format!("expected {expected}, found {found}")).at(position)
     }
 
+    /// A warning of an error that was passed by, at the place of it.
+    #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
+    pub(crate) fn of(code: WarningCode, error: &crate::Error) -> Self {
+        Warning {
+            position: error.position(),
+            ..Warning::new(code, error.without_position())
+        }
+    }
+
+    /// The same, with what comes of the error in front.
+    #[cfg(feature = "disk-image")]
+    pub(crate) fn with_consequence(
+        code: WarningCode,
+        consequence: &str,
+        error: &crate::Error,
+    ) -> Self {
+        let mut warning = Warning::of(code, error);
+        warning.text.insert_str(0, &format!("{consequence}: "));
+        warning
+    }
+
     #[must_use]
     pub(crate) fn at(mut self, position: Position) -> Self {
         self.position.get_or_insert(position);

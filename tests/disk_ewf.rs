@@ -44,7 +44,7 @@ fn an_e01_is_put_together_from_its_segments() {
     let data = long_disk();
     let files = ewf(&data);
     assert_eq!(files.len(), 4);
-    assert!(Disk::is_disk_image(&files[0].1));
+    assert!(Disk::is_disk_image(&files[0].1).unwrap());
     let disk = open_sound(&files);
     assert_eq!(
         (disk.format(), disk.variant(), disk.sector_size()),

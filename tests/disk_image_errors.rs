@@ -3,6 +3,8 @@
 
 #[path = "support/disk_fixtures.rs"]
 mod disk_fixtures;
+#[path = "support/disk_writer.rs"]
+mod disk_writer;
 #[path = "support/ntfs/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "other tests use the rest")]
 mod ntfs;
@@ -11,9 +13,11 @@ use std::fs;
 use std::path::Path;
 
 use disk_fixtures::disk_fixture;
+use disk_writer::{GptEntry, put_gpt};
 use dism_mount_status::{Capture, DismMountStatus, InspectOptions, Warning, WarningCode, inspect};
 use ntfs::{File, Journal, Layout, Storage, write_volume};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 fn captures(image: &Path) -> Vec<Capture> {
     let report = inspect(image, &InspectOptions::default());
@@ -75,6 +79,34 @@ fn an_encrypted_volume_is_to_be_unlocked() {
     assert!(message.contains("BitLocker"), "{message}");
     assert!(message.contains("unlock it"), "{message}");
     assert_eq!(captures[0].mounted_images, sound[0].mounted_images);
+}
+
+#[test]
+fn more_volumes_than_a_disk_has_are_left_out() {
+    let folder = TempDir::new().unwrap();
+    let volume = write_volume(&Layout::default(), &windows());
+    let sectors = volume.len() as u64 / 512;
+    let entry = |number| GptEntry {
+        kind: Uuid::from_u128(0xEBD0A0A2_B9E5_4433_87C0_68B6B72699C7),
+        own: Uuid::from_u128(number),
+        first: 256,
+        last: 256 + sectors - 1,
+        name: String::new(),
+    };
+    // All of them are the same place.
+    let entries: Vec<GptEntry> = (1..=300).map(entry).collect();
+    let mut disk = vec![0; 1 << 20];
+    disk[256 * 512..][..volume.len()].copy_from_slice(&volume);
+    put_gpt(&mut disk, 512, Uuid::from_u128(7), &entries);
+    let captures = captures(&image_of(&folder, &disk));
+    assert_eq!(captures.len(), 128);
+    let [(WarningCode::LimitReached, message)] = &warnings(&captures[0])[..] else {
+        panic!("{:?}", captures[0].warnings)
+    };
+    assert!(
+        message.starts_with("172 more NTFS volumes are left out"),
+        "{message}"
+    );
 }
 
 #[test]

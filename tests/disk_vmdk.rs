@@ -6,8 +6,13 @@ mod disk_image_files;
 #[path = "support/vmdk_writer.rs"]
 mod vmdk_writer;
 
+use std::cell::Cell;
+use std::ffi::OsStr;
+use std::io;
+use std::rc::Rc;
+
 use dism_mount_status::WarningCode;
-use dism_mount_status::capture::disk_image::{ContainerFormat, Disk, ReadAt};
+use dism_mount_status::capture::disk_image::{ContainerFormat, Disk, Neighbours, ReadAt};
 use proptest::prelude::*;
 
 use disk_image_files::{
@@ -72,7 +77,7 @@ fn a_vmdk_in_one_file_gives_its_disk() {
     let data = long_disk();
     for (is_stream, variant) in [(false, "sparse"), (true, "stream-optimised")] {
         let file = sparse(&data, &[], None, is_stream);
-        assert!(Disk::is_disk_image(&file));
+        assert!(Disk::is_disk_image(&file).unwrap());
         let disk = open_sound(&[("a.vmdk", file)]);
         assert_eq!(
             (disk.format(), disk.variant(), disk.sector_size()),
@@ -120,6 +125,47 @@ fn a_split_vmdk_is_put_together_from_the_same_folder() {
         error.is_unsupported() && error.to_string().contains("descriptor"),
         "{error}"
     );
+}
+
+/// Bytes that count how often they are read.
+struct Counted(Vec<u8>, Cell<usize>);
+
+impl ReadAt for Counted {
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.1.set(self.1.get() + 1);
+        self.0.read_exact_at(offset, buffer)
+    }
+}
+
+/// A folder with one file, which has any name.
+struct AnyName(Rc<Counted>);
+
+impl Neighbours for AnyName {
+    fn open(&self, _name: &OsStr) -> io::Result<Option<Rc<dyn ReadAt>>> {
+        Ok(Some(self.0.clone()))
+    }
+}
+
+#[test]
+fn an_extent_that_is_named_again_and_again_is_looked_through_once() {
+    const LINES: usize = 1000;
+    let line = |number: usize| match number % 2 {
+        0 => "RW 8 SPARSE \"d-s001.vmdk\"".to_owned(),
+        _ => "RW 8 SPARSE \"D-S001.VMDK\"".to_owned(),
+    };
+    let lines: Vec<String> = (0..LINES).map(line).collect();
+    let text = descriptor("custom", CID, None, &lines).into_bytes();
+    let extent = Counted(extent(&long_disk(), &[], false, ""), Cell::new(0));
+    let extent = Rc::new(extent);
+    let folder = Rc::new(AnyName(extent.clone()));
+    let (disk, _) = Disk::open_among(Rc::new(text), "d.vmdk".as_ref(), folder).unwrap();
+    assert_eq!(disk.size(), (LINES * 8 * 512) as u64);
+    let reads = extent.1.get();
+    assert!(reads < LINES + 20, "{reads} reads");
 }
 
 #[test]

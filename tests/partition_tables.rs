@@ -283,6 +283,8 @@ fn volumes_are_named_for_what_they_are() {
     let mut to_go = fat.clone();
     let guid = Uuid::from_u128(0x4967D63B_2E29_4AD8_8399_F6A339E3D001);
     to_go[424..440].copy_from_slice(&guid.to_bytes_le());
+    let mut letters = vec![b'x'; 4096];
+    letters[1080..1083].copy_from_slice("S\u{fb01}".as_bytes().first_chunk::<3>().unwrap());
     let end = (1 << 20 | 4096) - 512;
     for (volume, expected) in [
         (signed(3, b"NTFS    "), FileSystem::Ntfs),
@@ -301,6 +303,8 @@ fn volumes_are_named_for_what_they_are() {
         (signed(0, b"XFSB"), FileSystem::Xfs),
         (signed(1 << 20, &[0x0D, 0xD0, 0x01, 0xC0]), FileSystem::Vmfs),
         (signed(9, b"x"), FileSystem::Unknown),
+        // Text in UTF-8 has these two bytes, too.
+        (letters, FileSystem::Unknown),
         (vec![0; 4096], FileSystem::Empty),
         (vec![], FileSystem::Empty),
     ] {

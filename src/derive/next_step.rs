@@ -32,6 +32,11 @@ pub(super) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
         has(FindingCode::MountDirectoryReplaced) || holders.contains(&Holder::Rival);
     let may_have_lost_directory = has_lost_directory || holders.contains(&Holder::Unknown);
     match verdict.mount_status {
+        DismMountStatus::Ok | DismMountStatus::NeedsRemount if may_have_lost_directory => step(
+            LIST,
+            false,
+            "Look it up before you unmount or remount the directory: another registration claims it, and which of them has it the evidence does not tell.",
+        ),
         DismMountStatus::Ok => ok(evidence, verdict, &remount, unmount),
         DismMountStatus::NeedsRemount => step(
             remount,

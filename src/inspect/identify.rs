@@ -9,7 +9,7 @@ use crate::capture::CapturedMachine;
 #[cfg(feature = "collection")]
 use crate::capture::collection::Collection;
 #[cfg(feature = "disk-image")]
-use crate::capture::disk_image::DiskCapture;
+use crate::capture::disk_image::{Disk, Seekable};
 use crate::error::Error;
 use crate::registry::hive::Hive;
 use crate::registry::{CodePage, RegistryExport};
@@ -63,7 +63,7 @@ fn kind(path: &Path) -> Result<Option<EvidenceKind>, Error> {
         return Ok(Some(EvidenceKind::Collection));
     }
     #[cfg(feature = "disk-image")]
-    if DiskCapture::is_disk_image(file.try_clone()?)? {
+    if Disk::is_disk_image(&Seekable::new(&file)?)? {
         return Ok(Some(EvidenceKind::DiskImage));
     }
     file.rewind()?;

@@ -21,7 +21,7 @@ use crate::capture::WimCapture;
 #[cfg(feature = "collection")]
 use crate::capture::collection::{Collected, Collection};
 #[cfg(feature = "disk-image")]
-use crate::capture::disk_image::DiskCapture;
+use crate::capture::disk_image::{Disk, DiskCapture, Seekable};
 use crate::capture::{CapturedMachine, DriveName, Drives, HiveFiles, ReadSeek, Scope};
 use crate::error::{Error, Position};
 use crate::evidence::Liveness;
@@ -182,7 +182,7 @@ impl Inspection<'_> {
             return self.collection(&collection);
         }
         #[cfg(feature = "disk-image")]
-        if DiskCapture::is_disk_image(file.try_clone()?)? {
+        if Disk::is_disk_image(&Seekable::new(&file)?)? {
             return self.disk(DiskCapture::open(path)?);
         }
         file.rewind()?;

@@ -230,11 +230,8 @@ impl Walk<'_> {
     }
 
     fn warn(&mut self, error: &Error) {
-        let warning = Warning::new(WarningCode::ImageTreeMalformed, error.without_position());
-        self.warnings.push(match error.position() {
-            Some(position) => warning.at(position),
-            None => warning,
-        });
+        let warning = Warning::of(WarningCode::ImageTreeMalformed, error);
+        self.warnings.push(warning);
     }
 
     /// Goes into the directory that was returned last, if it is one and that leads anywhere.

@@ -176,12 +176,8 @@ impl<R: Read + Seek + Clone> Part<R> {
             end = end.max(start.saturating_add(entry.header.size));
             if let Err(error) = checked {
                 result.damaged_count += 1;
-                let code = WarningCode::ResourceDamaged;
-                let warning = Warning::new(code, error.without_position());
-                result.warnings.push(match error.position() {
-                    Some(position) => warning.at(position),
-                    None => warning,
-                });
+                let warning = Warning::of(WarningCode::ResourceDamaged, &error);
+                result.warnings.push(warning);
             }
         }
         Some(result)

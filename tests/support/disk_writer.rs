@@ -34,7 +34,8 @@ pub struct GptEntry {
 pub fn put_gpt(disk: &mut [u8], sector_size: usize, guid: Uuid, entries: &[GptEntry]) {
     put_mbr(disk, 0, 0, &[(0xEE, 1, u32::MAX)]);
     disk[446] = 0;
-    let mut array = vec![0; 128 * 128];
+    let count = entries.len().max(128).next_multiple_of(32);
+    let mut array = vec![0; 128 * count];
     for (index, entry) in entries.iter().enumerate() {
         let bytes = &mut array[128 * index..][..128];
         bytes[..16].copy_from_slice(&entry.kind.to_bytes_le());
@@ -62,7 +63,7 @@ pub fn put_gpt(disk: &mut [u8], sector_size: usize, guid: Uuid, entries: &[GptEn
         header[48..56].copy_from_slice(&(sectors - 2 - array_sectors).to_le_bytes());
         header[56..72].copy_from_slice(&guid.to_bytes_le());
         header[72..80].copy_from_slice(&array_at.to_le_bytes());
-        header[80..84].copy_from_slice(&128_u32.to_le_bytes());
+        header[80..84].copy_from_slice(&(count as u32).to_le_bytes());
         header[84..88].copy_from_slice(&128_u32.to_le_bytes());
         header[88..92].copy_from_slice(&crc32(&array).to_le_bytes());
         let checksum = crc32(&header);

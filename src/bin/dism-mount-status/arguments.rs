@@ -48,6 +48,7 @@ pub(crate) const EXIT_CODES: &str =
     "  0  no mounted image is in the state that --fail-on names, or a worse one
   1  one is
   2  wrong usage, or some evidence could not be read; the rest is reported
+130  Ctrl-C ended it; each capture that stands on standard output is whole
 
   A registry export cannot tell an image that is mounted from one that was
   mounted before a restart. Its status is then shown as `Ok or NeedsRemount`,

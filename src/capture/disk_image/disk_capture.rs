@@ -1,15 +1,12 @@
 //! The volumes of a disk image, and the Windows installations on them.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::path::Path;
 
 use super::ntfs::NtfsVolume;
-use super::{
-    ContainerFormat, Disk, FileSystem, Partition, PartitionScheme, PartitionTable, container,
-};
+use super::{Disk, FileSystem, Partition, PartitionTable, container};
 #[cfg(feature = "collection")]
 use crate::capture::collection::Collection;
-use crate::capture::read_at::Seekable;
 use crate::capture::volume::Volume;
 use crate::capture::{CapturedMachine, DriveName, Drives, Scope};
 use crate::error::Error;
@@ -22,6 +19,8 @@ pub struct DiskCapture {
     volumes: Vec<DiskVolume>,
     /// The volumes that are not read, in the order of the disk, and what they are.
     others: Vec<String>,
+    /// NTFS volumes that were more than are looked into.
+    left_out: usize,
     /// Whether there may be a Windows on one of those.
     hides_windows: bool,
     warnings: Warnings,
@@ -60,22 +59,8 @@ pub struct DiskPart {
 }
 
 impl DiskCapture {
-    /// Whether the contents of a file are those of a disk image: a container, a partition table, or a file system.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn is_disk_image(file: File) -> Result<bool, Error> {
-        let bytes = Seekable::new(file)?;
-        if ContainerFormat::identify(&bytes) != ContainerFormat::Raw {
-            return Ok(true);
-        }
-        let file_system = FileSystem::identify(&bytes)?;
-        if !matches!(file_system, FileSystem::Unknown | FileSystem::Empty) {
-            return Ok(true);
-        }
-        let (table, _) = PartitionTable::read(&bytes, None)?;
-        Ok(table.scheme != PartitionScheme::None)
-    }
+    /// How many NTFS volumes of a disk are looked into. Windows' own GPTs have room for as many partitions.
+    pub const MOST_VOLUMES: usize = 128;
 
     /// Whether a file of this host is a disk or a part of one.
     pub fn is_block_device(metadata: &Metadata) -> bool {
@@ -101,6 +86,7 @@ impl DiskCapture {
         let mut capture = DiskCapture {
             volumes: Vec::new(),
             others: Vec::new(),
+            left_out: 0,
             // What is damaged may not show all that it holds.
             hides_windows: !warnings.as_slice().is_empty(),
             warnings,
@@ -114,6 +100,15 @@ impl DiskCapture {
                 false => capture.others.join("; "),
             };
             return Err(capture.nothing_to_judge("an NTFS volume", found));
+        }
+        if capture.left_out > 0 {
+            let text = format!(
+                "{} more NTFS volumes are left out: {} of a disk are looked into at most",
+                capture.left_out,
+                Self::MOST_VOLUMES
+            );
+            let warning = Warning::new(WarningCode::LimitReached, text);
+            capture.warnings.push(warning);
         }
         for text in std::mem::take(&mut capture.others) {
             let warning = Warning::new(WarningCode::VolumeNotRead, text);
@@ -138,6 +133,11 @@ impl DiskCapture {
         if file_system != FileSystem::Ntfs {
             self.others.push(other_volume(partition, file_system));
             self.hides_windows |= file_system.may_hold_windows() && !partition.kind.is_reserved();
+            return;
+        }
+        if self.volumes.len() == Self::MOST_VOLUMES {
+            self.left_out += 1;
+            self.hides_windows = true;
             return;
         }
         self.volumes.push(DiskVolume {

@@ -145,8 +145,8 @@ impl FileSystem {
         if is_fat(front) {
             return Ok(FileSystem::Fat);
         }
-        if is(1080, &[0x53, 0xEF]) {
-            return Ok(ext(front));
+        if let Some(ext) = ext(front) {
+            return Ok(ext);
         }
         let copy = |sector: u64| {
             let at = volume.size().checked_sub(sector);
@@ -181,24 +181,30 @@ fn is_fat(front: &[u8]) -> bool {
         && (media == 0xF0 || media >= 0xF8)
 }
 
-/// Which ext it is, by the features in its superblock: a journal, and what only ext4 can read.
-fn ext(front: &[u8]) -> FileSystem {
+/// Which ext it is, if any, by the features in its superblock: a journal, and what only ext4 can read. Its signature alone
+/// may be two letters of a text.
+fn ext(front: &[u8]) -> Option<FileSystem> {
+    const SIGNATURE: u32 = 0xEF53;
+    /// `s_log_block_size` of blocks of 64 KiB.
+    const LARGEST_BLOCK: u32 = 6;
     const HAS_JOURNAL: u32 = 0x4;
     /// Compression, file types, recovery, journal device, meta block groups: ext3 knows these.
     const INCOMPATIBLE_OF_EXT3: u32 = 0x1F;
     /// Sparse superblocks, large files, B-tree directories.
     const READ_ONLY_OF_EXT3: u32 = 0x7;
-    let features = |offset: usize| {
+    let field = |offset: usize| {
         let bytes = front.get(1024 + offset..).and_then(<[u8]>::first_chunk);
         bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
     };
-    if features(0x60) & !INCOMPATIBLE_OF_EXT3 != 0 || features(0x64) & !READ_ONLY_OF_EXT3 != 0 {
-        FileSystem::Ext4
-    } else if features(0x5C) & HAS_JOURNAL != 0 {
-        FileSystem::Ext3
-    } else {
-        FileSystem::Ext2
+    if field(0x38) & 0xFFFF != SIGNATURE || field(0x18) > LARGEST_BLOCK {
+        return None;
     }
+    let is_ext4 = field(0x60) & !INCOMPATIBLE_OF_EXT3 != 0 || field(0x64) & !READ_ONLY_OF_EXT3 != 0;
+    Some(match field(0x5C) & HAS_JOURNAL != 0 {
+        _ if is_ext4 => FileSystem::Ext4,
+        true => FileSystem::Ext3,
+        false => FileSystem::Ext2,
+    })
 }
 
 impl fmt::Display for FileSystem {

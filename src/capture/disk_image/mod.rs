@@ -8,6 +8,7 @@ mod disk_capture;
 mod file_system;
 pub mod ntfs;
 mod partition_table;
+mod recently_used;
 
 pub(crate) use self::container::FileSet;
 pub use self::container::{ContainerFormat, Disk, HostFolder, Neighbours, UnsupportedContainer};

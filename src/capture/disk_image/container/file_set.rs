@@ -1,12 +1,13 @@
 //! Files among which disk images are opened, and which of them are opened with another one.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::rc::Rc;
 
-use super::{Disk, Neighbours};
+use super::Disk;
+use super::neighbours::{FileNames, Neighbours};
 use crate::capture::disk_image::ReadAt;
 
 /// Opens the file with a name, which is one of those that are there.
@@ -14,8 +15,7 @@ type Open = Box<dyn Fn(&OsStr) -> io::Result<Rc<dyn ReadAt>>>;
 
 /// Files that lie side by side, in a folder or elsewhere, listed once for all images among them.
 pub(crate) struct FileSet {
-    /// Windows wrote the names that images hold.
-    by_lower_case: HashMap<String, Vec<OsString>>,
+    names: FileNames,
     open: Open,
 }
 
@@ -24,15 +24,8 @@ impl FileSet {
         names: impl Iterator<Item = OsString>,
         open: impl Fn(&OsStr) -> io::Result<Rc<dyn ReadAt>> + 'static,
     ) -> Self {
-        let mut by_lower_case = HashMap::<_, Vec<_>>::new();
-        for name in names {
-            by_lower_case
-                .entry(lower_case(&name))
-                .or_default()
-                .push(name);
-        }
         FileSet {
-            by_lower_case,
+            names: names.collect(),
             open: Box::new(open),
         }
     }
@@ -64,27 +57,12 @@ impl FileSet {
         let outermost = disks.into_iter().filter(|(name, _)| !all.contains(*name));
         outermost.flat_map(|(_, others)| others).collect()
     }
-
-    /// The file with a name, or the only one whose name differs in case alone.
-    fn find<'a>(&'a self, name: &OsStr) -> Option<&'a OsStr> {
-        let same = self.by_lower_case.get(&lower_case(name))?;
-        match &same[..] {
-            [only] => Some(only),
-            several => several
-                .iter()
-                .map(OsString::as_os_str)
-                .find(|it| *it == name),
-        }
-    }
-}
-
-fn lower_case(name: &OsStr) -> String {
-    name.to_string_lossy().to_lowercase()
 }
 
 impl Neighbours for FileSet {
     fn open(&self, name: &OsStr) -> io::Result<Option<Rc<dyn ReadAt>>> {
-        self.find(name).map(|name| (self.open)(name)).transpose()
+        let found = self.names.find(name);
+        found.map(|name| (self.open)(name)).transpose()
     }
 }
 
@@ -96,7 +74,7 @@ struct Opened {
 
 impl Neighbours for Opened {
     fn open(&self, name: &OsStr) -> io::Result<Option<Rc<dyn ReadAt>>> {
-        let Some(name) = self.files.find(name) else {
+        let Some(name) = self.files.names.find(name) else {
             return Ok(None);
         };
         self.names.borrow_mut().insert(name.to_owned());

@@ -9,10 +9,10 @@ mod file_set;
 mod format;
 mod image_file;
 mod neighbours;
+mod pages;
 mod pieces;
 mod qcow2;
 mod raw;
-mod recent;
 mod vhd;
 mod vhdx;
 mod vmdk;
@@ -74,23 +74,22 @@ impl Disk {
         Ok((disk, warnings))
     }
 
-    /// Whether bytes are those of a disk image, by content: a container of a format that is known, a disk with a partition
-    /// table, or a volume of a file system that is known by more than two bytes. Of a split disk they are those of the
-    /// first part.
+    /// Whether bytes are those of a disk image, by content: a container of a format that is known, a volume of a file system
+    /// that is known, or a disk with a partition table. Of a split disk they are those of the first part. A few short reads
+    /// tell it.
     ///
-    /// A few short reads tell it; bytes that cannot be read are none.
-    pub fn is_disk_image(bytes: &dyn ReadAt) -> bool {
-        let format = ContainerFormat::identify(bytes);
-        if format != ContainerFormat::Raw {
-            return true;
+    /// # Errors
+    /// When they cannot be read.
+    pub fn is_disk_image(bytes: &dyn ReadAt) -> Result<bool, Error> {
+        if ContainerFormat::identify(bytes) != ContainerFormat::Raw {
+            return Ok(true);
         }
-        let is_divided = PartitionTable::read(bytes, None)
-            .is_ok_and(|(table, _)| table.scheme != PartitionScheme::None);
-        is_divided
-            || FileSystem::identify(bytes).is_ok_and(|file_system| {
-                use FileSystem::{Empty, Ext2, Ext3, Ext4, Unknown};
-                !matches!(file_system, Empty | Unknown | Ext2 | Ext3 | Ext4)
-            })
+        let file_system = FileSystem::identify(bytes)?;
+        if !matches!(file_system, FileSystem::Unknown | FileSystem::Empty) {
+            return Ok(true);
+        }
+        let (table, _) = PartitionTable::read(bytes, None)?;
+        Ok(table.scheme != PartitionScheme::None)
     }
 
     /// Whether a file is a disk image by its first bytes alone: one in a container that has its signature there.

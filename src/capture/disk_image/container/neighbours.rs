@@ -1,6 +1,7 @@
 //! The files beside an image: the further parts of a split one, parents, extents. No other file is ever opened for one.
 
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
@@ -27,10 +28,43 @@ impl Neighbours for BTreeMap<OsString, Rc<dyn ReadAt>> {
     }
 }
 
+/// Names of files. Windows wrote the names that images hold: letter case does not matter where it leaves no choice.
+#[derive(Debug)]
+pub(super) struct FileNames {
+    by_lower_case: HashMap<String, Vec<OsString>>,
+}
+
+impl FileNames {
+    /// This name, or the only one that differs from it in case alone.
+    pub(super) fn find(&self, name: &OsStr) -> Option<&OsStr> {
+        match &self.by_lower_case.get(&lower_case(name))?[..] {
+            [only] => Some(only),
+            several => several.iter().find(|it| *it == name).map(|it| &**it),
+        }
+    }
+}
+
+impl FromIterator<OsString> for FileNames {
+    fn from_iter<I: IntoIterator<Item = OsString>>(names: I) -> Self {
+        let mut by_lower_case = HashMap::<_, Vec<_>>::new();
+        for name in names {
+            let same = by_lower_case.entry(lower_case(&name)).or_default();
+            same.push(name);
+        }
+        FileNames { by_lower_case }
+    }
+}
+
+fn lower_case(name: &OsStr) -> String {
+    name.to_string_lossy().to_lowercase()
+}
+
 /// A folder of this host.
 #[derive(Debug, Clone)]
 pub struct HostFolder {
     folder: PathBuf,
+    /// What is in it, once that was asked for.
+    names: Rc<OnceCell<FileNames>>,
 }
 
 impl HostFolder {
@@ -40,25 +74,20 @@ impl HostFolder {
             Some(folder) if folder != Path::new("") => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        HostFolder { folder }
+        HostFolder {
+            folder,
+            names: Rc::default(),
+        }
     }
 
-    /// The only file whose name differs in case alone: Windows wrote the names that images hold.
-    fn by_other_case(&self, name: &OsStr) -> io::Result<Option<PathBuf>> {
-        let Some(wanted) = name.to_str().map(str::to_lowercase) else {
-            return Ok(None);
-        };
-        let mut found = None;
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let is_it = |name: &str| name.to_lowercase() == wanted;
-            if entry.file_name().to_str().is_some_and(is_it)
-                && found.replace(entry.path()).is_some()
-            {
-                return Ok(None);
-            }
+    fn names(&self) -> io::Result<&FileNames> {
+        if let Some(names) = self.names.get() {
+            return Ok(names);
         }
-        Ok(found)
+        let entries = fs::read_dir(&self.folder)?;
+        let names = entries.map(|entry| Ok(entry?.file_name()));
+        let names = names.collect::<io::Result<FileNames>>()?;
+        Ok(self.names.get_or_init(|| names))
     }
 }
 
@@ -68,8 +97,8 @@ impl Neighbours for HostFolder {
         let path = match fs::metadata(&exact) {
             Ok(_) => exact,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                match self.by_other_case(name)? {
-                    Some(path) => path,
+                match self.names()?.find(name) {
+                    Some(name) => self.folder.join(name),
                     None => return Ok(None),
                 }
             }

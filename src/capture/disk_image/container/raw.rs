@@ -6,7 +6,7 @@ use std::path::Path;
 use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pieces::{Piece, Pieces, Place};
-use super::recent::Recent;
+use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;
 use crate::warning::{Warning, WarningCode, Warnings};
 
@@ -20,7 +20,7 @@ pub(super) struct SplitRaw {
     parts: Vec<Part>,
     size: u64,
     opening: Opening,
-    opened: Recent<ImageFile>,
+    opened: RecentlyUsed<usize, ImageFile>,
 }
 
 struct Part {
@@ -100,7 +100,7 @@ impl SplitRaw {
             parts,
             size,
             opening: opening.clone(),
-            opened: Recent::new(OPEN_PARTS),
+            opened: RecentlyUsed::new(OPEN_PARTS),
         }))
     }
 }
@@ -130,19 +130,19 @@ impl Pieces for SplitRaw {
         // The last one that starts at or before the offset; empty ones start where the next does.
         let index = self.parts.partition_point(|part| part.start <= offset) - 1;
         let part = &self.parts[index];
-        let file = self.opened.get_or_make(index as u64, || {
+        let file = self.opened.get_or_read(index, || {
             let name = part.name.to_string_lossy();
             let Some(bytes) = self.opening.open(&part.name)? else {
                 let found = "no such file any more";
                 return Err(Error::malformed("a part of the image", found).in_evidence(name));
             };
-            Ok((ImageFile::new(bytes, Some(&name)), 1))
+            Ok(ImageFile::new(bytes, Some(&name)))
         })?;
         let within = offset - part.start;
         Ok(Piece {
             length: length.min(part.size - within),
             place: Place::File {
-                file: ImageFile::clone(&file),
+                file,
                 offset: within,
             },
         })

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::image_file::ImageFile;
 use super::neighbours::Opening;
+use super::pages::Pages;
 use super::pieces::{Assembled, Piece, Pieces, Place};
-use super::recent::Pages;
 use crate::binary::{byte_array, structure};
 use crate::capture::disk_image::{ReadAt, Section};
 use crate::error::Error;

@@ -7,8 +7,8 @@ use super::attribute::NonResident;
 use super::attribute_list::ListEntry;
 use super::file_record::FileRecord;
 use super::file_table::FileTable;
-use super::recently_used::RecentlyUsed;
 use super::run_list::{Run, RunList};
+use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 
 /// The bytes of a value. Of a compressed one these are not its data.

@@ -12,10 +12,10 @@ use super::attribute_stream::AttributeStream;
 use super::file_name::{FileName, Namespace};
 use super::file_table::FileTable;
 use super::index_node::{IndexEntry, IndexNode};
-use super::recently_used::RecentlyUsed;
 use super::upcase::UpcaseTable;
 use super::update_sequence;
 use crate::binary::{byte_array, structure};
+use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 use crate::warning::{Warning, WarningCode};
 use crate::wide_string::WideString;
@@ -47,7 +47,8 @@ impl DirectoryIndex {
     /// What nodes are counted in that are smaller than a cluster, in bytes.
     const SMALL_VCN_SIZE: u64 = 512;
     const FILE_NAME_COLLATION: u32 = 1;
-    const KEPT_NODES: usize = 16;
+    /// Nodes that are kept, in bytes: usual ones have 4 KiB.
+    const KEPT_NODES: usize = 64 << 10;
 
     /// Opens the index of a directory.
     pub(super) fn open(
@@ -108,11 +109,9 @@ impl DirectoryIndex {
         let matches = match self.descend(name, upcase) {
             Ok(matches) => matches,
             Err(error) => {
-                let text = format!("all of it is searched: {}", error.without_position());
-                let warning = Warning::new(WarningCode::DirectoryIndexDamaged, text);
-                let place = error.position();
-                self.table
-                    .warn(place.map_or(warning.clone(), |place| warning.at(place)));
+                let code = WarningCode::DirectoryIndexDamaged;
+                let warning = Warning::with_consequence(code, "all of it is searched", &error);
+                self.table.warn(warning);
                 let (matches, damage) = self.scan(name, upcase);
                 if let (true, Some(damage)) = (matches.is_empty(), damage) {
                     return Err(damage);
@@ -290,7 +289,7 @@ impl DirectoryIndex {
     }
 
     fn node(&self, vcn: u64) -> Result<Rc<IndexNode>, Error> {
-        self.nodes.get_or_read(vcn, || {
+        self.nodes.get_or_read_weighed(vcn, || {
             let size = self.allocation.as_ref().map_or(0, AttributeStream::size);
             let offset = vcn.checked_mul(self.vcn_size);
             let end = offset.and_then(|offset| offset.checked_add(self.block_size));
@@ -304,7 +303,8 @@ impl DirectoryIndex {
             };
             let mut block = vec![0; self.block_size as usize];
             allocation.read_at(offset, &mut block)?;
-            self.parse_block(block, offset, Some(vcn)).map(Rc::new)
+            let node = self.parse_block(block, offset, Some(vcn))?;
+            Ok((Rc::new(node), self.block_size as usize))
         })
     }
 

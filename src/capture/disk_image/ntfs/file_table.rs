@@ -10,9 +10,9 @@ use super::attribute_set::AttributeSet;
 use super::boot_sector::BootSector;
 use super::file_record::FileRecord;
 use super::file_reference::FileReference;
-use super::recently_used::RecentlyUsed;
 use super::run_list::{Run, RunList};
 use crate::capture::disk_image::ReadAt;
+use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
@@ -33,7 +33,8 @@ impl FileTable {
     const OWN_RECORD: u64 = 0;
     /// Records that the copy of the table's start holds at least.
     const MIRRORED_RECORDS: u64 = 4;
-    const KEPT_RECORDS: usize = 128;
+    /// Records that are kept, in bytes: usual ones have 1 KiB.
+    const KEPT_RECORDS: usize = 128 << 10;
 
     /// Opens the table by its own record, or by the copy of that.
     pub(super) fn open(
@@ -114,7 +115,7 @@ impl FileTable {
 
     /// A record by its number.
     pub(super) fn record(&self, number: u64) -> Result<Rc<FileRecord>, Error> {
-        self.records.get_or_read(number, || {
+        self.records.get_or_read_weighed(number, || {
             let record = self.table_record(number);
             let record = match record {
                 Err(error) if number < Self::MIRRORED_RECORDS => {
@@ -126,7 +127,7 @@ impl FileTable {
                 }
                 record => record?,
             };
-            Ok(Rc::new(record))
+            Ok((Rc::new(record), self.boot_sector.record_size as usize))
         })
     }
 
@@ -307,10 +308,5 @@ impl FileTable {
 }
 
 fn damaged_record(consequence: &str, error: &Error) -> Warning {
-    let text = format!("{consequence}: {}", error.without_position());
-    let warning = Warning::new(WarningCode::FileTableDamaged, text);
-    match error.position() {
-        Some(position) => warning.at(position),
-        None => warning,
-    }
+    Warning::with_consequence(WarningCode::FileTableDamaged, consequence, error)
 }

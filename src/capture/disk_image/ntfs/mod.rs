@@ -29,7 +29,6 @@ mod mount_search;
 mod ntfs_file;
 mod ntfs_stream;
 mod ntfs_volume;
-mod recently_used;
 mod run_list;
 mod standard_information;
 mod upcase;

@@ -164,14 +164,9 @@ impl<'a> MountSearch<'a> {
     }
 
     fn warn(&self, number: u64, error: &Error) {
-        let text = format!(
-            "record {number} was not searched: {}",
-            error.without_position()
-        );
-        let warning = Warning::new(WarningCode::FileTableDamaged, text);
-        self.volume.table().warn(match error.position() {
-            Some(position) => warning.at(position),
-            None => warning,
-        });
+        let consequence = format!("record {number} was not searched");
+        let code = WarningCode::FileTableDamaged;
+        let warning = Warning::with_consequence(code, &consequence, error);
+        self.volume.table().warn(warning);
     }
 }

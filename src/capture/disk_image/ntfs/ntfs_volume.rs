@@ -10,10 +10,10 @@ use super::file_table::FileTable;
 use super::log_file;
 use super::mount_search::{MountSearch, MountTrace};
 use super::ntfs_file::NtfsFile;
-use super::recently_used::RecentlyUsed;
 use super::upcase::UpcaseTable;
 use super::volume_information::VolumeInformation;
 use crate::capture::disk_image::ReadAt;
+use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 use crate::warning::{Warning, WarningCode, Warnings};
 
@@ -58,7 +58,7 @@ impl NtfsVolume {
         }
         let table = FileTable::open(source, boot_sector, warnings)?;
         let information = VolumeInformation::read(&table).unwrap_or_else(|error| {
-            table.warn(about(
+            table.warn(Warning::with_consequence(
                 WarningCode::FileTableDamaged,
                 "the volume's label and state are not known",
                 &error,
@@ -160,7 +160,11 @@ fn boot_sector(source: &dyn ReadAt, warnings: &mut Warnings) -> Result<BootSecto
         let backup = position.and_then(|position| read(position).ok());
         if let Some(backup) = backup.filter(|backup| backup.sector_size == sector_size) {
             let consequence = "the backup at the volume's end is used";
-            warnings.push(about(WarningCode::BootSectorDamaged, consequence, &error));
+            warnings.push(Warning::with_consequence(
+                WarningCode::BootSectorDamaged,
+                consequence,
+                &error,
+            ));
             return Ok(backup);
         }
     }
@@ -182,16 +186,12 @@ fn not_clean(table: &Rc<FileTable>, information: &VolumeInformation) -> Option<W
         }
         Err(error) => {
             let consequence = "whether the journal $LogFile is closed is not known";
-            Some(about(WarningCode::VolumeNotClean, consequence, &error))
+            Some(Warning::with_consequence(
+                WarningCode::VolumeNotClean,
+                consequence,
+                &error,
+            ))
         }
-    }
-}
-
-fn about(code: WarningCode, consequence: &str, error: &Error) -> Warning {
-    let warning = Warning::new(code, format!("{consequence}: {}", error.without_position()));
-    match error.position() {
-        Some(position) => warning.at(position),
-        None => warning,
     }
 }
 

@@ -53,12 +53,9 @@ impl UpcaseTable {
     /// A page of the volume's table; of the usual one where that is damaged.
     fn page(&self, number: usize) -> Box<[u16]> {
         self.stored_page(number).unwrap_or_else(|error| {
-            let text = format!("a usual one is used: {}", error.without_position());
-            let warning = Warning::new(WarningCode::UpcaseTableDamaged, text);
-            self.table.warn(match error.position() {
-                Some(position) => warning.at(position),
-                None => warning,
-            });
+            let code = WarningCode::UpcaseTableDamaged;
+            let warning = Warning::with_consequence(code, "a usual one is used", &error);
+            self.table.warn(warning);
             let first = number * PAGE_LENGTH;
             (first..first + PAGE_LENGTH)
                 .map(|unit| upcase(unit as u16))

@@ -6,6 +6,7 @@ mod segment;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::rc::Rc;
 
 use nom::Parser;
 use nom::multi::count;
@@ -20,9 +21,9 @@ use super::format::starts_with;
 use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pieces::{Piece, Pieces, Place};
-use super::recent::Recent;
 use crate::binary::structure;
 use crate::capture::disk_image::ReadAt;
+use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;
 use crate::warning::{Warning, WarningCode, Warnings};
 
@@ -52,9 +53,9 @@ pub(super) struct Ewf {
     chunk_size: u64,
     sector_size: u32,
     opening: Opening,
-    opened: Recent<ImageFile>,
-    read_tables: Recent<Vec<StoredChunk>>,
-    chunks: Recent<Vec<u8>>,
+    opened: RecentlyUsed<usize, ImageFile>,
+    read_tables: RecentlyUsed<u64, Rc<[StoredChunk]>>,
+    chunks: RecentlyUsed<u64, Rc<Vec<u8>>>,
 }
 
 struct PlacedTable {
@@ -138,11 +139,11 @@ impl Ewf {
             chunk_size,
             sector_size: volume.bytes_per_sector,
             opening: opening.clone(),
-            opened: Recent::new(OPEN_SEGMENTS),
-            read_tables: Recent::new(KEPT_ENTRIES),
-            chunks: Recent::new(KEPT_CHUNKS),
+            opened: RecentlyUsed::new(OPEN_SEGMENTS),
+            read_tables: RecentlyUsed::new(KEPT_ENTRIES),
+            chunks: RecentlyUsed::new(KEPT_CHUNKS),
         };
-        ewf.opened.get_or_make(0, || Ok((file.clone(), 1)))?;
+        ewf.opened.get_or_read(0, || Ok(file.clone()))?;
         let mut end = first.end;
         ewf.add_tables(first.tables);
         while end == SegmentEnd::Next {
@@ -216,7 +217,7 @@ impl Ewf {
     }
 
     fn segment(&self, index: usize) -> Result<ImageFile, Error> {
-        let file = self.opened.get_or_make(index as u64, || {
+        self.opened.get_or_read(index, || {
             let name = self.segments[index].to_string_lossy();
             let Some(bytes) = self.opening.open(&self.segments[index])? else {
                 let found = "no such file any more";
@@ -224,9 +225,8 @@ impl Ewf {
             };
             // The first one is the evidence itself.
             let name = (index > 0).then_some(&*name);
-            Ok((ImageFile::new(bytes, name), 1))
-        })?;
-        Ok(ImageFile::clone(&file))
+            Ok(ImageFile::new(bytes, name))
+        })
     }
 
     /// Where the chunks of a table lie, by the table or by its copy.
@@ -246,9 +246,9 @@ impl Ewf {
             behind => &self.tables[behind - 1],
         };
         let file = self.segment(placed.segment)?;
-        let chunks = self.read_tables.get_or_make(*first, || {
+        let chunks = self.read_tables.get_or_read_weighed(*first, || {
             let chunks = self.read_table(&file, &placed.table)?;
-            Ok((chunks, placed.table.entries as usize))
+            Ok((chunks.into(), placed.table.entries as usize))
         })?;
         let in_table = usize::try_from(index - first).ok();
         let stored = in_table.and_then(|index| chunks.get(index));
@@ -408,10 +408,10 @@ impl Pieces for Ewf {
 
     fn piece(&self, offset: u64, length: u64) -> Result<Piece, Error> {
         let (index, within) = (offset / self.chunk_size, offset % self.chunk_size);
-        let bytes = self.chunks.get_or_make(index, || {
+        let bytes = self.chunks.get_or_read_weighed(index, || {
             let chunk = self.chunk(index)?;
             let weight = chunk.len();
-            Ok((chunk, weight))
+            Ok((Rc::new(chunk), weight))
         })?;
         Ok(Piece {
             length: length.min(bytes.len() as u64 - within),

@@ -9,9 +9,10 @@ use super::decompression::Compression;
 use super::format::starts_with;
 use super::image_file::ImageFile;
 use super::neighbours::Opening;
+use super::pages::Pages;
 use super::pieces::{Piece, Pieces, Place};
-use super::recent::{Pages, Recent};
 use crate::capture::disk_image::ReadAt;
+use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;
 use crate::warning::Warnings;
 
@@ -38,7 +39,7 @@ pub(super) struct Qcow2 {
     pages: Pages,
     header: Header,
     backing: Option<Rc<dyn ReadAt>>,
-    decompressed: Recent<Vec<u8>>,
+    decompressed: RecentlyUsed<u64, Rc<Vec<u8>>>,
 }
 
 /// What an entry of an L2 table says.
@@ -65,7 +66,7 @@ impl Qcow2 {
             pages: Pages::new(file),
             header,
             backing,
-            decompressed: Recent::new(KEPT),
+            decompressed: RecentlyUsed::new(KEPT),
         };
         qcow2.check_end(warnings)?;
         Ok(qcow2)
@@ -150,7 +151,7 @@ impl Qcow2 {
         file.malformed(at, expected, format!("{found:#x}"))
     }
 
-    fn decompress(&self, offset: u64, length: u64) -> Result<(Vec<u8>, usize), Error> {
+    fn decompress(&self, offset: u64, length: u64) -> Result<(Rc<Vec<u8>>, usize), Error> {
         let file = self.pages.file();
         // The last sector of the last cluster need not be there to its end.
         let length = length.min(file.size().saturating_sub(offset));
@@ -158,7 +159,7 @@ impl Qcow2 {
         let size = self.cluster_size() as usize;
         let out = self.header.compression.decompress(&bytes, size);
         let found = match out {
-            Ok(out) if out.len() == size => return Ok((out, size)),
+            Ok(out) if out.len() == size => return Ok((Rc::new(out), size)),
             Ok(out) => format!("{} bytes of {size} in it", out.len()),
             Err(error) => error,
         };
@@ -229,7 +230,7 @@ impl Pieces for Qcow2 {
             Cluster::Compressed { offset, length } => {
                 let decompress = || self.decompress(offset, length);
                 Place::Memory {
-                    bytes: self.decompressed.get_or_make(offset, decompress)?,
+                    bytes: self.decompressed.get_or_read_weighed(offset, decompress)?,
                     start: within as usize,
                 }
             }

@@ -3,6 +3,7 @@
 mod descriptor;
 mod sparse;
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use self::descriptor::{Descriptor, ExtentLine};
@@ -11,8 +12,8 @@ use super::format::{UnsupportedContainer, starts_with};
 use super::image_file::ImageFile;
 use super::neighbours::{Opening, last_level};
 use super::pieces::{Assembled, Piece, Pieces, Place};
-use super::recent::Recent;
 use crate::capture::disk_image::ReadAt;
+use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;
 use crate::warning::{Warning, WarningCode, Warnings};
 
@@ -33,7 +34,7 @@ pub(super) struct Vmdk {
     /// They follow each other without a gap.
     extents: Vec<Extent>,
     opening: Opening,
-    opened: Recent<Opened>,
+    opened: RecentlyUsed<usize, Rc<Opened>>,
     parent: Option<Rc<dyn ReadAt>>,
 }
 
@@ -120,7 +121,7 @@ impl Vmdk {
             variant,
             extents,
             opening: opening.clone(),
-            opened: Recent::new(OPEN_EXTENTS),
+            opened: RecentlyUsed::new(OPEN_EXTENTS),
             parent,
         })
     }
@@ -162,6 +163,7 @@ fn find_extents(
 ) -> Result<Vec<Extent>, Error> {
     let mut extents = Vec::new();
     let mut start: u64 = 0;
+    let mut looked_through = HashSet::new();
     for line in lines {
         let size = line.sectors.checked_mul(SECTOR);
         let end = size.and_then(|size| start.checked_add(size));
@@ -169,7 +171,7 @@ fn find_extents(
             let found = format!("{} sectors", line.sectors);
             return Err(file.malformed(0, "the size of an extent", found));
         };
-        let content = find_extent(file, line, size, opening, warnings)?;
+        let content = find_extent(file, line, size, opening, &mut looked_through, warnings)?;
         extents.push(Extent {
             start,
             size,
@@ -183,11 +185,14 @@ fn find_extents(
     Ok(extents)
 }
 
+/// `looked_through` are the names, in lower case, of the sparse ones of which the ends were looked at: a hostile descriptor
+/// names the same one again and again.
 fn find_extent(
     file: &ImageFile,
     line: &ExtentLine,
     size: u64,
     opening: &Opening,
+    looked_through: &mut HashSet<String>,
     warnings: &mut Warnings,
 ) -> Result<Content, Error> {
     let is_sparse = match line.kind.as_str() {
@@ -213,7 +218,9 @@ fn find_extent(
             if sparse.size() < size {
                 extent.warn_truncated(warnings, "the size that the descriptor tells of it");
             }
-            sparse.check_end(warnings);
+            if looked_through.insert(name.to_lowercase()) {
+                sparse.check_end(warnings);
+            }
         } else if extent.size() < line.offset.saturating_mul(SECTOR).saturating_add(size) {
             extent.warn_truncated(warnings, "the size that the descriptor tells of it");
         }
@@ -289,8 +296,8 @@ impl Pieces for Vmdk {
                 is_sparse,
                 offset: start,
             } => {
-                let open = || Ok((self.open_extent(name, *is_sparse)?, 1));
-                match &*self.opened.get_or_make(index as u64, open)? {
+                let open = || self.open_extent(name, *is_sparse).map(Rc::new);
+                match &*self.opened.get_or_read(index, open)? {
                     Opened::Sparse(sparse) => {
                         sparse_piece(sparse).map_err(|error| error.in_evidence(name))?
                     }

@@ -1,5 +1,7 @@
 //! A sparse extent of a VMDK: grains, found by two levels of tables. All numbers are little-endian.
 
+use std::rc::Rc;
+
 use nom::Parser;
 use nom::number::complete::{le_u8, le_u16, le_u32, le_u64};
 
@@ -7,8 +9,9 @@ use super::descriptor;
 use crate::binary::{byte_array, structure};
 use crate::capture::disk_image::container::decompression::Compression;
 use crate::capture::disk_image::container::image_file::ImageFile;
+use crate::capture::disk_image::container::pages::Pages;
 use crate::capture::disk_image::container::pieces::Place;
-use crate::capture::disk_image::container::recent::{Pages, Recent};
+use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;
 use crate::warning::{WarningCode, Warnings};
 
@@ -183,7 +186,7 @@ impl SparseHeader {
 pub(super) struct SparseExtent {
     pages: Pages,
     header: SparseHeader,
-    decompressed: Recent<Vec<u8>>,
+    decompressed: RecentlyUsed<u64, Rc<Vec<u8>>>,
 }
 
 impl SparseExtent {
@@ -191,7 +194,7 @@ impl SparseExtent {
         SparseExtent {
             pages: Pages::new(file),
             header,
-            decompressed: Recent::new(KEPT),
+            decompressed: RecentlyUsed::new(KEPT),
         }
     }
 
@@ -275,7 +278,7 @@ impl SparseExtent {
             _ => {
                 let grain = (offset - within) / SECTOR;
                 let decompress = || self.decompress(at, grain);
-                let bytes = self.decompressed.get_or_make(at, decompress)?;
+                let bytes = self.decompressed.get_or_read_weighed(at, decompress)?;
                 let left = (bytes.len() as u64).saturating_sub(within);
                 if left == 0 {
                     let found = format!("{} bytes of it", bytes.len());
@@ -292,7 +295,7 @@ impl SparseExtent {
     }
 
     /// A grain behind its marker: which sector of the extent it is, and how long it is.
-    fn decompress(&self, at: u64, sector: u64) -> Result<(Vec<u8>, usize), Error> {
+    fn decompress(&self, at: u64, sector: u64) -> Result<(Rc<Vec<u8>>, usize), Error> {
         const MARKER_SIZE: u64 = 12;
         let file = self.pages.file();
         let bytes: [u8; MARKER_SIZE as usize] = file.array("the marker of a grain", at)?;
@@ -310,7 +313,7 @@ impl SparseExtent {
         }
         let bytes = file.vec(GRAIN, at + MARKER_SIZE, length as usize)?;
         match Compression::Zlib.decompress(&bytes, size as usize) {
-            Ok(out) => Ok((out, size as usize)),
+            Ok(out) => Ok((Rc::new(out), size as usize)),
             Err(error) => Err(file.malformed(at, GRAIN, error)),
         }
     }

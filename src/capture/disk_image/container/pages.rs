@@ -1,82 +1,25 @@
-//! What was read or decompressed lately, kept within a bound.
+//! The tables and bitmaps of an image, read page by page.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::image_file::ImageFile;
+use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;
-
-/// Things by their number, the one used last at the back. Those that were not used for longest go first.
-pub(super) struct Recent<T> {
-    kept: RefCell<VecDeque<Kept<T>>>,
-    budget: usize,
-}
-
-struct Kept<T> {
-    key: u64,
-    thing: Rc<T>,
-    weight: usize,
-}
-
-impl<T> Recent<T> {
-    /// Keeps things whose weights together are at most `budget`, and in any case the last one.
-    pub(super) fn new(budget: usize) -> Self {
-        Recent {
-            kept: RefCell::default(),
-            budget,
-        }
-    }
-
-    /// The thing with this number, made where it is not kept. It comes with its weight.
-    pub(super) fn get_or_make(
-        &self,
-        key: u64,
-        make: impl FnOnce() -> Result<(T, usize), Error>,
-    ) -> Result<Rc<T>, Error> {
-        if let Some(thing) = self.get(key) {
-            return Ok(thing);
-        }
-        let (thing, weight) = make()?;
-        let thing = Rc::new(thing);
-        let mut kept = self.kept.borrow_mut();
-        kept.push_back(Kept {
-            key,
-            thing: thing.clone(),
-            weight,
-        });
-        let mut total: usize = kept.iter().map(|one| one.weight).sum();
-        while total > self.budget && kept.len() > 1 {
-            total -= kept.pop_front().map_or(0, |one| one.weight);
-        }
-        Ok(thing)
-    }
-
-    fn get(&self, key: u64) -> Option<Rc<T>> {
-        let mut kept = self.kept.borrow_mut();
-        let index = kept.iter().rposition(|one| one.key == key)?;
-        if index + 1 < kept.len() {
-            let one = kept.remove(index)?;
-            kept.push_back(one);
-        }
-        kept.back().map(|one| one.thing.clone())
-    }
-}
 
 /// The tables and bitmaps of an image, read page by page as they are asked for.
 pub(super) struct Pages {
     file: ImageFile,
-    recent: Recent<Vec<u8>>,
+    recent: RecentlyUsed<u64, Rc<Vec<u8>>>,
 }
 
 impl Pages {
     const PAGE: u64 = 4096;
-    const BUDGET: usize = 512 * 1024;
+    const KEPT: usize = 128;
 
     pub(super) fn new(file: ImageFile) -> Self {
         Pages {
             file,
-            recent: Recent::new(Self::BUDGET),
+            recent: RecentlyUsed::new(Self::KEPT),
         }
     }
 
@@ -87,10 +30,9 @@ impl Pages {
     /// The page with the byte at `offset`, cut at the end of the file, and where that byte stands in it.
     fn page(&self, what: &'static str, offset: u64) -> Result<(Rc<Vec<u8>>, usize), Error> {
         let start = offset - offset % Self::PAGE;
-        let page = self.recent.get_or_make(start, || {
+        let page = self.recent.get_or_read(start, || {
             let length = Self::PAGE.min(self.file.size().saturating_sub(start));
-            let bytes = self.file.vec(what, start, length as usize)?;
-            Ok((bytes, Self::PAGE as usize))
+            self.file.vec(what, start, length as usize).map(Rc::new)
         })?;
         Ok((page, (offset - start) as usize))
     }
