@@ -1,9 +1,11 @@
-//! Every fixture, evidence or not, is done with in little memory and little time, and so is a volume that was made to take
+//! Every fixture, evidence or not, is done with in little memory and little time, and so is evidence that was made to take
 //! more: the system ends what does.
 #![cfg(all(feature = "cli", target_os = "linux"))]
 
 #[path = "support/disk_fixtures.rs"]
 mod disk_fixtures;
+#[path = "support/hive_writer.rs"]
+mod hive_writer;
 #[path = "support/ntfs/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "other tests use the rest")]
 mod ntfs;
@@ -14,6 +16,7 @@ use std::process::Command;
 
 use assert_cmd::cargo::cargo_bin;
 use disk_fixtures::{DISK_FIXTURES, disk_fixture};
+use hive_writer::{HiveWriter, Key};
 use ntfs::{File, Layout, Storage, repeated_names, write_volume};
 use walkdir::WalkDir;
 
@@ -89,6 +92,40 @@ fn what_a_list_of_attributes_tells_again_and_again_takes_no_memory() {
     let image = folder.path().join("disk.img");
     fs::write(&image, volume).unwrap();
     assert_eq!(exit_code(&image, MEMORY), Some(0));
+}
+
+#[test]
+fn data_that_many_values_share_are_not_kept_for_each() {
+    const LARGEST: u32 = 16 << 20;
+    let mut mount = Key::new("{e242237c-66ed-4958-b9ec-c49b07eaeeb5}");
+    for number in 0..200 {
+        mount = mount.dword(&format!("v{number}"), number);
+    }
+    let path = ["Microsoft", "WIMMount", "Mounted Images"];
+    // So old a version has no data in segments.
+    let writer = HiveWriter {
+        minor_version: 3,
+        ..HiveWriter::default()
+    };
+    let mut hive = writer.write(&Key::new("root").key_at(&path, mount));
+    // Behind the rest stands a cell of which a sparse file stores nothing but the size.
+    let cell = hive.len() as u32 - 4096;
+    let mut values = 0;
+    for at in (4100..hive.len() - 20).step_by(8) {
+        if hive[at..].starts_with(b"vk") {
+            hive[at + 4..at + 8].copy_from_slice(&LARGEST.to_le_bytes());
+            hive[at + 8..at + 12].copy_from_slice(&cell.to_le_bytes());
+            values += 1;
+        }
+    }
+    assert_eq!(values, 200);
+    hive.extend((LARGEST + 8).wrapping_neg().to_le_bytes());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("SOFTWARE");
+    fs::write(&file, &hive).unwrap();
+    let sparse = fs::OpenOptions::new().write(true).open(&file).unwrap();
+    sparse.set_len(1 << 30).unwrap();
+    assert_eq!(exit_code(&file, MEMORY), Some(0));
 }
 
 #[test]

@@ -229,6 +229,11 @@ impl MountRegistryCollector {
         }
     }
 
+    /// Whether there is no room for anything that follows.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
     /// Counts what is kept; warns once when the limit is reached.
     fn has_room_for(&mut self, bytes: usize, position: Position) -> bool {
         if self.is_full {

@@ -1,6 +1,7 @@
 //! The mount registry in a SOFTWARE hive.
 
 use std::io::{Read, Seek};
+use std::ops::ControlFlow;
 
 use super::hive::{Hive, KeyNode};
 use super::registration::{MountRegistration, MountRegistry, MountRegistryCollector};
@@ -72,7 +73,7 @@ fn read_images<R: Read + Seek>(
     };
     let path = [path, &[WIM_MOUNT[1], MOUNTED_IMAGES]].concat().join("\\");
     collector.push(key_entry(path.as_str().into(), &images));
-    for image in hive.subkeys(&images)? {
+    hive.each_subkey(&images, |hive, image| {
         let mut units = WideString::from(path.as_str()).as_units().to_vec();
         units.push(b'\\'.into());
         units.extend(image.name().as_units());
@@ -90,8 +91,11 @@ fn read_images<R: Read + Seek>(
                 }
             }
         }
-    }
-    Ok(())
+        match collector.is_full() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })
 }
 
 fn key_entry(path: WideString, key: &KeyNode) -> RegistryEntry {

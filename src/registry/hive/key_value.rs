@@ -110,7 +110,7 @@ impl<R: Read + Seek> Hive<R> {
     /// When the list cannot be read. A value that cannot be read is left out with a warning; a value
     /// whose data cannot be read is given with the reason, and a warning.
     pub fn values(&mut self, key: &KeyNode) -> Result<Vec<KeyValue>, Error> {
-        let mut allowance = self.allowance();
+        let mut allowance = Allowance::of_key(self.pages.stored());
         self.values_within(key, &mut allowance)
     }
 
@@ -137,7 +137,7 @@ impl<R: Read + Seek> Hive<R> {
     /// # Errors
     /// When the value, or the part of the list that may hold it, cannot be read.
     pub fn value(&mut self, key: &KeyNode, name: &WideString) -> Result<Option<KeyValue>, Error> {
-        let mut allowance = self.allowance();
+        let mut allowance = Allowance::of_key(self.pages.stored());
         let list = self.value_list(key, &mut allowance)?;
         let mut damage = list.damage;
         for offset in list.values {

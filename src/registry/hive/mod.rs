@@ -209,10 +209,6 @@ impl<R: Read + Seek> Hive<R> {
         Ok(Some(key))
     }
 
-    fn allowance(&self) -> Allowance {
-        Allowance::of(self.pages.stored())
-    }
-
     fn warn(&mut self, code: WarningCode, position: Position, text: impl Into<String>) {
         if self.warnings.as_slice().len() == Warnings::LIMIT || self.warned.insert((code, position))
         {
@@ -243,8 +239,17 @@ impl Allowance {
     /// Small hives may share some cells before it matters.
     const LEAST: u64 = 1024 * 1024;
 
+    /// No key is known to have as many bytes of values: more that are read at once could fill the memory.
+    const MOST_OF_KEY: u64 = 32 * 1024 * 1024;
+
     fn of(stored: u64) -> Self {
         let whole = stored.saturating_mul(2).max(Self::LEAST);
+        Allowance { whole, left: whole }
+    }
+
+    /// For the values of one key.
+    fn of_key(stored: u64) -> Self {
+        let whole = Self::of(stored).whole.min(Self::MOST_OF_KEY);
         Allowance { whole, left: whole }
     }
 

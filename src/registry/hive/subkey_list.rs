@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{Read, Seek};
+use std::ops::ControlFlow;
 
 use super::cell::Cell;
 use super::pages::file_position;
@@ -15,6 +16,10 @@ const HEADER_LEN: usize = 4;
 
 /// The smallest cell of a key node: it bounds how many subkeys a hive can hold.
 pub(super) const SMALLEST_KEY_NODE: u64 = 80;
+
+/// More subkeys of one key are not listed: Windows' own keys have some ten thousand at most, and a sparse file or disk can pass
+/// for a hive of 4 GiB.
+const MOST_SUBKEYS: u64 = 1 << 22;
 
 /// Lists up to this length are compared name by name when the hash does not tell: that costs no more than a search.
 const SHORT_LIST: usize = 16;
@@ -90,13 +95,30 @@ impl<R: Read + Seek> Hive<R> {
     /// # Errors
     /// When the list cannot be read at all. Subkeys that cannot be read are left out with a warning.
     pub fn subkeys(&mut self, key: &KeyNode) -> Result<Vec<KeyNode>, Error> {
+        let mut subkeys = Vec::new();
+        self.each_subkey(key, |_, subkey| {
+            subkeys.push(subkey);
+            ControlFlow::Continue(())
+        })?;
+        Ok(subkeys)
+    }
+
+    /// Visits the subkeys of a key, as [`subkeys`](Self::subkeys) gives them, one after the other until it breaks off.
+    pub(crate) fn each_subkey(
+        &mut self,
+        key: &KeyNode,
+        mut visit: impl FnMut(&mut Self, KeyNode) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         let list = self.subkey_list(key)?;
         let mut met = MetSubkeys::default();
-        Ok(list
-            .subkeys
-            .iter()
-            .filter_map(|&subkey| self.met_first(subkey, &mut met))
-            .collect())
+        for &subkey in &list.subkeys {
+            if let Some(subkey) = self.met_first(subkey, &mut met)
+                && visit(self, subkey).is_break()
+            {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// A subkey, unless it cannot be read or was met before in the same key.
@@ -211,7 +233,9 @@ impl<R: Read + Seek> Hive<R> {
         if key.subkey_count == 0 {
             return Ok(list);
         }
-        let most = (self.pages.stored() / SMALLEST_KEY_NODE).min(key.subkey_count.into()) as usize;
+        let most = (self.pages.stored() / SMALLEST_KEY_NODE)
+            .min(key.subkey_count.into())
+            .min(MOST_SUBKEYS) as usize;
         let kinds = [b"lf", b"lh", b"li", b"ri"];
         let (cell, header) = self.structure::<HEADER_LEN>(key.subkey_list, &kinds)?;
         let mut in_lists = 0;

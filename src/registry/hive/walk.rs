@@ -54,7 +54,7 @@ impl<R: Read + Seek> Hive<R> {
     pub fn walk(&mut self) -> Result<Walk<'_, R>, Error> {
         let root = self.root()?;
         Ok(Walk {
-            allowance: self.allowance(),
+            allowance: Allowance::of(self.pages.stored()),
             entered: HashSet::from([root.offset]),
             hive: self,
             root: Some(root),
