@@ -123,6 +123,28 @@ fn vhd_child(disk: &[u8], base: &[u8], name: &str) -> Vec<u8> {
 }
 
 #[test]
+fn a_disk_can_be_larger_than_what_its_files_hold() {
+    let base = sparse_disk(4 << 20, &[(5, 1)]);
+    let mut top = base.clone();
+    top[1 << 20] = 2;
+    let (child, parent) = (vhd_child(&top, &base, "base.vhd"), vhd(&base, DYNAMIC));
+    let stored = (child.len() + parent.len()) as u64;
+    let disk = open_sound(&[("child.vhd", child), ("base.vhd", parent.clone())]);
+    assert_eq!((disk.size(), disk.stored_size()), (4 << 20, stored));
+    // Of an image with all of the disk in it no more than that counts.
+    let whole = open_sound(&[("a", vhd(&[5; 2048], FIXED))]);
+    assert_eq!((whole.size(), whole.stored_size()), (2048, 2048));
+
+    let base = sparse_disk(20 << 20, &[(5, 1)]);
+    let mut top = base.clone();
+    top[9 << 20] = 2;
+    let (child, parent) = (vhdx_child(&top, &base, 512), vhdx(&base, Uuid::nil()));
+    let stored = (child.len() + parent.len()) as u64;
+    let disk = open_sound(&[("child.avhdx", child), ("base.vhdx", parent)]);
+    assert_eq!((disk.size(), disk.stored_size()), (20 << 20, stored));
+}
+
+#[test]
 fn a_fixed_vhd_is_known_by_its_footer() {
     let disk = open_sound(&[("a", vhd(&[5; 2048], FIXED))]);
     assert_eq!(

@@ -7,7 +7,9 @@ mod ntfs;
 #[path = "support/ntfs/source.rs"]
 mod ntfs_source;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::io;
 use std::rc::Rc;
 
 use dism_mount_status::capture::disk_image::ReadAt;
@@ -170,6 +172,53 @@ fn a_name_is_found_in_a_directory_whose_tree_is_damaged() {
         );
         assert!(!warnings.as_slice().is_empty());
     }
+}
+
+/// A disk of 64 TiB of which little was ever written.
+struct Sparse {
+    bytes: Vec<u8>,
+    read: Rc<Cell<u64>>,
+}
+
+impl ReadAt for Sparse {
+    fn size(&self) -> u64 {
+        1 << 46
+    }
+
+    fn stored_size(&self) -> u64 {
+        self.bytes.size()
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.read.set(self.read.get() + buffer.len() as u64);
+        assert!(self.read.get() < 1 << 30, "it goes on and on");
+        let start = usize::try_from(offset).unwrap().min(self.bytes.len());
+        let end = (start + buffer.len()).min(self.bytes.len());
+        buffer.fill(0);
+        buffer[..end - start].copy_from_slice(&self.bytes[start..end]);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_table_as_large_as_the_disk_is_searched_as_far_as_it_can_be_stored() {
+    let layout = Layout {
+        table_behind_end: 1 << 36,
+        ..Layout::default()
+    };
+    let bytes = write_volume(&layout, &everything());
+    let (length, read) = (bytes.len() as u64, Rc::new(Cell::new(0)));
+    let sparse = Sparse {
+        bytes,
+        read: read.clone(),
+    };
+    let volume = NtfsVolume::open(sparse).unwrap();
+    assert!(volume.record_count() > 1 << 34);
+    read.set(0);
+    let mut traces = 0;
+    volume.search_mounts(|trace| traces += usize::from(trace.is_some()));
+    assert_eq!(traces, 4);
+    assert!(read.get() < 2 * length, "{} bytes", read.get());
 }
 
 #[test]

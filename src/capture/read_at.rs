@@ -12,6 +12,12 @@ pub trait ReadAt {
     /// How many bytes there are.
     fn size(&self) -> u64;
 
+    /// At most how many of them the evidence can hold. A disk can be much larger than the files that it is packed in, and who
+    /// goes through all of something on it goes no further than this.
+    fn stored_size(&self) -> u64 {
+        self.size()
+    }
+
     /// Fills `buffer` with the bytes from `offset` on.
     ///
     /// # Errors
@@ -25,6 +31,10 @@ impl<T: ReadAt + ?Sized> ReadAt for &T {
         (**self).size()
     }
 
+    fn stored_size(&self) -> u64 {
+        (**self).stored_size()
+    }
+
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         (**self).read_exact_at(offset, buffer)
     }
@@ -33,6 +43,10 @@ impl<T: ReadAt + ?Sized> ReadAt for &T {
 impl<T: ReadAt + ?Sized> ReadAt for Rc<T> {
     fn size(&self) -> u64 {
         (**self).size()
+    }
+
+    fn stored_size(&self) -> u64 {
+        (**self).stored_size()
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
@@ -129,6 +143,10 @@ impl<S: ReadAt> Section<S> {
 impl<S: ReadAt> ReadAt for Section<S> {
     fn size(&self) -> u64 {
         self.size
+    }
+
+    fn stored_size(&self) -> u64 {
+        self.source.stored_size().min(self.size)
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

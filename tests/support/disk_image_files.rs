@@ -34,6 +34,7 @@ pub fn refusal(files: &[(&str, Vec<u8>)]) -> Error {
 /// All of a disk, by reads of an odd size.
 pub fn contents(disk: &Disk) -> Vec<u8> {
     let mut bytes = vec![0xA5; disk.size() as usize];
+    assert!(disk.stored_size() <= disk.size());
     let mut offset = 0;
     for part in bytes.chunks_mut(7_777) {
         disk.read_exact_at(offset, part).unwrap();

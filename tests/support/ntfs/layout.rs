@@ -11,6 +11,8 @@ pub(crate) struct Layout {
     pub(crate) pieces: u64,
     /// In how many pieces the master file table lies.
     pub(crate) table_pieces: u64,
+    /// How many clusters it claims besides, which lie behind the volume's end.
+    pub(crate) table_behind_end: u64,
     /// Whether all but the first of them are told in other records.
     pub(crate) has_table_list: bool,
     /// The most runs that one part of an attribute tells of.
@@ -41,6 +43,7 @@ impl Default for Layout {
             index_block_size: 4096,
             pieces: 1,
             table_pieces: 1,
+            table_behind_end: 0,
             has_table_list: false,
             runs_in_part: 1000,
             names_in_node: 1000,

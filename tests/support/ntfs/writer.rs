@@ -457,7 +457,15 @@ impl Writer<'_> {
             "$MFTMirr",
             vec![table(vec![mirrored], 4 * record_size)],
         );
-        self.table_record(table(runs.clone(), size));
+        let behind = Run {
+            length: self.layout.table_behind_end,
+            lcn: Some(self.bytes.len() as u64 / cluster_size + 1),
+        };
+        let claimed = size.next_multiple_of(cluster_size) + behind.length * cluster_size;
+        match behind.length {
+            0 => self.table_record(table(runs.clone(), size)),
+            _ => self.table_record(table([&runs[..], &[behind]].concat(), claimed)),
+        }
         let mut bytes = vec![0; size as usize];
         for (&number, record) in &self.records {
             let mut record = record.clone();

@@ -69,7 +69,7 @@ impl Disk {
         neighbours: Rc<dyn Neighbours>,
     ) -> Result<(Disk, Warnings), Error> {
         let mut warnings = Warnings::default();
-        let opening = Opening::new(neighbours);
+        let opening = Opening::new(neighbours, bytes.size());
         let disk = open_any(ImageFile::new(bytes, None), name, &opening, &mut warnings)?;
         Ok((disk, warnings))
     }
@@ -131,6 +131,10 @@ impl Disk {
 impl ReadAt for Disk {
     fn size(&self) -> u64 {
         self.bytes.size()
+    }
+
+    fn stored_size(&self) -> u64 {
+        self.bytes.stored_size()
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

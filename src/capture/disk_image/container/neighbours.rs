@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::decompression::Allowance;
 use super::image_file::ImageFile;
 use crate::capture::disk_image::{ReadAt, Seekable};
 use crate::error::Error;
@@ -153,16 +154,20 @@ fn with_remedy(error: io::Error) -> io::Error {
 pub(super) struct Opening {
     pub(super) neighbours: Rc<dyn Neighbours>,
     pub(super) depth: usize,
+    /// What may come out of its compression.
+    pub(super) allowance: Rc<Allowance>,
 }
 
 impl Opening {
     /// Hyper-V allows for some 50 checkpoints of one machine; nobody was seen to keep as many as this.
     const LONGEST_CHAIN: usize = 32;
 
-    pub(super) fn new(neighbours: Rc<dyn Neighbours>) -> Self {
+    /// Opens an image of which the first file has this size.
+    pub(super) fn new(neighbours: Rc<dyn Neighbours>, size: u64) -> Self {
         Opening {
             neighbours,
             depth: 0,
+            allowance: Rc::new(Allowance::of(size)),
         }
     }
 
@@ -189,6 +194,7 @@ impl Opening {
                 let opening = Opening {
                     neighbours: self.neighbours.clone(),
                     depth: self.depth + 1,
+                    allowance: self.allowance.clone(),
                 };
                 return Ok((ImageFile::new(bytes, Some(name)), name.into(), opening));
             }

@@ -31,8 +31,16 @@ pub(super) trait Pieces {
     /// The size of the virtual disk.
     fn disk_size(&self) -> u64;
 
+    /// At most how much of it the files can hold.
+    fn stored_size(&self) -> u64;
+
     /// The piece with the byte at `offset`, which lies before the end, from that byte on. `length` bytes are wanted.
     fn piece(&self, offset: u64, length: u64) -> Result<Piece, Error>;
+}
+
+/// At most how much of a parent its files can hold.
+pub(super) fn stored_size_of(parent: Option<&Rc<dyn ReadAt>>) -> u64 {
+    parent.map_or(0, |parent| parent.stored_size())
 }
 
 /// The bytes of a virtual disk that tells where its pieces are.
@@ -41,6 +49,10 @@ pub(super) struct Assembled<D>(pub(super) D);
 impl<D: Pieces> ReadAt for Assembled<D> {
     fn size(&self) -> u64 {
         self.0.disk_size()
+    }
+
+    fn stored_size(&self) -> u64 {
+        self.0.stored_size().min(self.0.disk_size())
     }
 
     fn read_exact_at(&self, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {

@@ -126,6 +126,10 @@ impl Pieces for SplitRaw {
         self.size
     }
 
+    fn stored_size(&self) -> u64 {
+        self.size
+    }
+
     fn piece(&self, offset: u64, length: u64) -> Result<Piece, Error> {
         // The last one that starts at or before the offset; empty ones start where the next does.
         let index = self.parts.partition_point(|part| part.start <= offset) - 1;

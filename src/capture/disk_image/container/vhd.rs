@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pages::Pages;
-use super::pieces::{Assembled, Piece, Pieces, Place};
+use super::pieces::{Assembled, Piece, Pieces, Place, stored_size_of};
 use crate::binary::{byte_array, structure};
 use crate::capture::disk_image::{ReadAt, Section};
 use crate::error::Error;
@@ -379,6 +379,16 @@ fn open_parent(
 impl Pieces for Vhd {
     fn disk_size(&self) -> u64 {
         self.size
+    }
+
+    fn stored_size(&self) -> u64 {
+        match &self.data {
+            Data::Fixed(file) => file.size(),
+            Data::Blocks { pages, parent, .. } => {
+                let file = pages.file().size();
+                file.saturating_add(stored_size_of(parent.as_ref()))
+            }
+        }
     }
 
     fn piece(&self, offset: u64, length: u64) -> Result<Piece, Error> {

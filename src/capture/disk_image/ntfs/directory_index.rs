@@ -342,9 +342,9 @@ impl DirectoryIndex {
         )
     }
 
-    /// More nodes than this have no room on the volume.
+    /// The evidence cannot hold more nodes than this.
     fn most_nodes(&self) -> u64 {
-        self.table.source_size() / self.block_size + 1
+        self.table.stored_size() / self.block_size + 1
     }
 }
 

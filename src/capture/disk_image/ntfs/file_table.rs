@@ -272,9 +272,9 @@ impl FileTable {
             })
     }
 
-    /// How many bytes of the volume there are.
-    pub(super) fn source_size(&self) -> u64 {
-        self.source.size()
+    /// At most how many bytes of the volume the evidence can hold.
+    pub(super) fn stored_size(&self) -> u64 {
+        self.source.stored_size()
     }
 
     pub(super) fn warn(&self, warning: Warning) {

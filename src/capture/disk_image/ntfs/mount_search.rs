@@ -45,8 +45,8 @@ impl<'a> MountSearch<'a> {
         let table = self.volume.table();
         let record_size = u64::from(table.boot_sector.record_size);
         let cluster_size = u64::from(table.boot_sector.cluster_size);
-        // More records have no room on the volume, whatever the table's size says.
-        let count = table.record_count().min(table.source_size() / record_size);
+        // The evidence cannot hold more records, whatever the table's size says.
+        let count = table.record_count().min(table.stored_size() / record_size);
         let end = count * record_size;
         let mut block = Vec::new();
         for run in table.runs().iter() {

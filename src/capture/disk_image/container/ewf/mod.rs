@@ -52,6 +52,8 @@ pub(super) struct Ewf {
     size: u64,
     chunk_size: u64,
     sector_size: u32,
+    /// Of all segments.
+    file_size: u64,
     opening: Opening,
     opened: RecentlyUsed<usize, ImageFile>,
     read_tables: RecentlyUsed<u64, Rc<[StoredChunk]>>,
@@ -138,6 +140,7 @@ impl Ewf {
             size,
             chunk_size,
             sector_size: volume.bytes_per_sector,
+            file_size: file.size(),
             opening: opening.clone(),
             opened: RecentlyUsed::new(OPEN_SEGMENTS),
             read_tables: RecentlyUsed::new(KEPT_ENTRIES),
@@ -211,6 +214,7 @@ impl Ewf {
             return Err(file.name_in(Error::malformed(expected, found)));
         }
         let sections = SegmentSections::read(&file, warnings)?;
+        self.file_size = self.file_size.saturating_add(file.size());
         self.segments.push(name.to_owned());
         self.add_tables(sections.tables);
         Ok(Some(sections.end))
@@ -254,6 +258,7 @@ impl Ewf {
         let stored = in_table.and_then(|index| chunks.get(index));
         let stored = stored.ok_or_else(|| self.missing_chunk(index))?;
         let wanted = self.chunk_size.min(self.size - index * self.chunk_size) as usize;
+        self.opening.allowance.take(self.chunk_size as usize)?;
         let mut data = read_chunk(&file, stored, self.chunk_size)?;
         if data.len() < wanted {
             let found = format!("{} bytes of {wanted}", data.len());
@@ -404,6 +409,10 @@ fn read_chunk(file: &ImageFile, stored: &StoredChunk, chunk_size: u64) -> Result
 impl Pieces for Ewf {
     fn disk_size(&self) -> u64 {
         self.size
+    }
+
+    fn stored_size(&self) -> u64 {
+        Compression::most_out_of(self.file_size)
     }
 
     fn piece(&self, offset: u64, length: u64) -> Result<Piece, Error> {

@@ -5,12 +5,12 @@ mod header;
 use std::rc::Rc;
 
 use self::header::{Backing, Header};
-use super::decompression::Compression;
+use super::decompression::{Allowance, Compression};
 use super::format::starts_with;
 use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pages::Pages;
-use super::pieces::{Piece, Pieces, Place};
+use super::pieces::{Piece, Pieces, Place, stored_size_of};
 use crate::capture::disk_image::ReadAt;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;
@@ -40,6 +40,7 @@ pub(super) struct Qcow2 {
     header: Header,
     backing: Option<Rc<dyn ReadAt>>,
     decompressed: RecentlyUsed<u64, Rc<Vec<u8>>>,
+    allowance: Rc<Allowance>,
 }
 
 /// What an entry of an L2 table says.
@@ -67,6 +68,7 @@ impl Qcow2 {
             header,
             backing,
             decompressed: RecentlyUsed::new(KEPT),
+            allowance: opening.allowance.clone(),
         };
         qcow2.check_end(warnings)?;
         Ok(qcow2)
@@ -157,6 +159,7 @@ impl Qcow2 {
         let length = length.min(file.size().saturating_sub(offset));
         let bytes = file.vec(COMPRESSED, offset, length as usize)?;
         let size = self.cluster_size() as usize;
+        self.allowance.take(size)?;
         let out = self.header.compression.decompress(&bytes, size);
         let found = match out {
             Ok(out) if out.len() == size => return Ok((Rc::new(out), size)),
@@ -189,6 +192,11 @@ fn open_backing(
 impl Pieces for Qcow2 {
     fn disk_size(&self) -> u64 {
         self.header.disk_size
+    }
+
+    fn stored_size(&self) -> u64 {
+        let file = Compression::most_out_of(self.pages.file().size());
+        file.saturating_add(stored_size_of(self.backing.as_ref()))
     }
 
     fn piece(&self, offset: u64, length: u64) -> Result<Piece, Error> {

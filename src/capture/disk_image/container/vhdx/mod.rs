@@ -15,7 +15,7 @@ use super::format::starts_with;
 use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pages::Pages;
-use super::pieces::{Assembled, Piece, Pieces, Place};
+use super::pieces::{Assembled, Piece, Pieces, Place, stored_size_of};
 use crate::capture::disk_image::ReadAt;
 use crate::error::Error;
 use crate::warning::Warnings;
@@ -181,6 +181,11 @@ fn open_parent(
 impl Pieces for Vhdx {
     fn disk_size(&self) -> u64 {
         self.metadata.disk_size
+    }
+
+    fn stored_size(&self) -> u64 {
+        let file = self.pages.file().bytes().stored_size();
+        file.saturating_add(stored_size_of(self.parent.as_ref()))
     }
 
     fn piece(&self, offset: u64, length: u64) -> Result<Piece, Error> {

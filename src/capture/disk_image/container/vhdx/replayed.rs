@@ -117,6 +117,10 @@ impl ReadAt for Replayed {
         self.size
     }
 
+    fn stored_size(&self) -> u64 {
+        self.file.bytes().stored_size()
+    }
+
     fn read_exact_at(&self, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {
         let end = offset.checked_add(buffer.len() as u64);
         if end.is_none_or(|end| end > self.size) {

@@ -3,15 +3,16 @@
 mod descriptor;
 mod sparse;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use self::descriptor::{Descriptor, ExtentLine};
 use self::sparse::{SparseExtent, SparseHeader};
+use super::decompression::Compression;
 use super::format::{UnsupportedContainer, starts_with};
 use super::image_file::ImageFile;
 use super::neighbours::{Opening, last_level};
-use super::pieces::{Assembled, Piece, Pieces, Place};
+use super::pieces::{Assembled, Piece, Pieces, Place, stored_size_of};
 use crate::capture::disk_image::ReadAt;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;
@@ -33,6 +34,8 @@ pub(super) struct Vmdk {
     variant: &'static str,
     /// They follow each other without a gap.
     extents: Vec<Extent>,
+    /// Of the files of all extents.
+    file_size: u64,
     opening: Opening,
     opened: RecentlyUsed<usize, Rc<Opened>>,
     parent: Option<Rc<dyn ReadAt>>,
@@ -70,7 +73,7 @@ impl Vmdk {
         opening: &Opening,
         warnings: &mut Warnings,
     ) -> Result<Vmdk, Error> {
-        let (descriptor, extents, variant);
+        let (descriptor, extents, variant, file_size);
         if starts_with(file.bytes(), 0, sparse::SIGNATURE) {
             let header = SparseHeader::read(&file, warnings)?;
             let Some((at, text)) = header.descriptor(&file)? else {
@@ -88,7 +91,8 @@ impl Vmdk {
                 true => "stream-optimised",
                 false => "sparse",
             };
-            let sparse = SparseExtent::new(file.clone(), header);
+            file_size = file.size();
+            let sparse = SparseExtent::new(file.clone(), header, opening);
             sparse.check_end(warnings);
             extents = vec![Extent {
                 start: 0,
@@ -99,7 +103,7 @@ impl Vmdk {
             let size = file.size().min(descriptor::LARGEST);
             let text = file.vec("the descriptor of a VMDK", 0, size as usize)?;
             descriptor = Descriptor::parse(&file, 0, &text)?;
-            extents = find_extents(&file, &descriptor.extents, opening, warnings)?;
+            (extents, file_size) = find_extents(&file, &descriptor.extents, opening, warnings)?;
             let is_flat = |extent: &Extent| {
                 let Content::File { is_sparse, .. } = extent.content else {
                     return false;
@@ -120,6 +124,7 @@ impl Vmdk {
             cid: descriptor.cid,
             variant,
             extents,
+            file_size,
             opening: opening.clone(),
             opened: RecentlyUsed::new(OPEN_EXTENTS),
             parent,
@@ -142,7 +147,7 @@ impl Vmdk {
             // What there is to warn of was said when the disk was opened.
             true => {
                 let header = SparseHeader::read(&file, &mut Warnings::default())?;
-                Opened::Sparse(SparseExtent::new(file, header))
+                Opened::Sparse(SparseExtent::new(file, header, &self.opening))
             }
             false => Opened::Flat(file),
         })
@@ -154,16 +159,16 @@ fn missing() -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::NotFound, message)
 }
 
-/// Finds the extents that a descriptor names, and says which are missing or too short.
+/// Finds the extents that a descriptor names, and says which are missing or too short. Gives them with the size of their files.
 fn find_extents(
     file: &ImageFile,
     lines: &[ExtentLine],
     opening: &Opening,
     warnings: &mut Warnings,
-) -> Result<Vec<Extent>, Error> {
+) -> Result<(Vec<Extent>, u64), Error> {
     let mut extents = Vec::new();
     let mut start: u64 = 0;
-    let mut looked_through = HashSet::new();
+    let mut files = HashMap::new();
     for line in lines {
         let size = line.sectors.checked_mul(SECTOR);
         let end = size.and_then(|size| start.checked_add(size));
@@ -171,7 +176,7 @@ fn find_extents(
             let found = format!("{} sectors", line.sectors);
             return Err(file.malformed(0, "the size of an extent", found));
         };
-        let content = find_extent(file, line, size, opening, &mut looked_through, warnings)?;
+        let content = find_extent(file, line, size, opening, &mut files, warnings)?;
         extents.push(Extent {
             start,
             size,
@@ -182,17 +187,20 @@ fn find_extents(
     if extents.is_empty() {
         return Err(file.malformed(0, "a VMDK descriptor that names extents", "none"));
     }
-    Ok(extents)
+    let file_size = files
+        .values()
+        .fold(0, |sum: u64, size| sum.saturating_add(*size));
+    Ok((extents, file_size))
 }
 
-/// `looked_through` are the names, in lower case, of the sparse ones of which the ends were looked at: a hostile descriptor
-/// names the same one again and again.
+/// `files` are those of the extents before it, by their names in lower case, and their sizes: a hostile descriptor names the
+/// same one again and again.
 fn find_extent(
     file: &ImageFile,
     line: &ExtentLine,
     size: u64,
     opening: &Opening,
-    looked_through: &mut HashSet<String>,
+    files: &mut HashMap<String, u64>,
     warnings: &mut Warnings,
 ) -> Result<Content, Error> {
     let is_sparse = match line.kind.as_str() {
@@ -213,12 +221,14 @@ fn find_extent(
     let found = opening.open(name.as_ref())?;
     if let Some(bytes) = &found {
         let extent = ImageFile::new(bytes.clone(), Some(name));
+        let is_new = files.insert(name.to_lowercase(), extent.size()).is_none();
         if is_sparse {
-            let sparse = SparseExtent::new(extent.clone(), SparseHeader::read(&extent, warnings)?);
+            let header = SparseHeader::read(&extent, warnings)?;
+            let sparse = SparseExtent::new(extent.clone(), header, opening);
             if sparse.size() < size {
                 extent.warn_truncated(warnings, "the size that the descriptor tells of it");
             }
-            if looked_through.insert(name.to_lowercase()) {
+            if is_new {
                 sparse.check_end(warnings);
             }
         } else if extent.size() < line.offset.saturating_mul(SECTOR).saturating_add(size) {
@@ -267,6 +277,11 @@ fn open_parent(
 impl Pieces for Vmdk {
     fn disk_size(&self) -> u64 {
         self.size
+    }
+
+    fn stored_size(&self) -> u64 {
+        let files = Compression::most_out_of(self.file_size);
+        files.saturating_add(stored_size_of(self.parent.as_ref()))
     }
 
     fn piece(&self, offset: u64, length: u64) -> Result<Piece, Error> {

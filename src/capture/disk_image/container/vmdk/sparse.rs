@@ -7,8 +7,9 @@ use nom::number::complete::{le_u8, le_u16, le_u32, le_u64};
 
 use super::descriptor;
 use crate::binary::{byte_array, structure};
-use crate::capture::disk_image::container::decompression::Compression;
+use crate::capture::disk_image::container::decompression::{Allowance, Compression};
 use crate::capture::disk_image::container::image_file::ImageFile;
+use crate::capture::disk_image::container::neighbours::Opening;
 use crate::capture::disk_image::container::pages::Pages;
 use crate::capture::disk_image::container::pieces::Place;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
@@ -187,14 +188,16 @@ pub(super) struct SparseExtent {
     pages: Pages,
     header: SparseHeader,
     decompressed: RecentlyUsed<u64, Rc<Vec<u8>>>,
+    allowance: Rc<Allowance>,
 }
 
 impl SparseExtent {
-    pub(super) fn new(file: ImageFile, header: SparseHeader) -> Self {
+    pub(super) fn new(file: ImageFile, header: SparseHeader, opening: &Opening) -> Self {
         SparseExtent {
             pages: Pages::new(file),
             header,
             decompressed: RecentlyUsed::new(KEPT),
+            allowance: opening.allowance.clone(),
         }
     }
 
@@ -306,6 +309,7 @@ impl SparseExtent {
             return Err(file.malformed(at, "the marker of the grain asked for", found));
         }
         let size = self.grain_size();
+        self.allowance.take(size as usize)?;
         // What does not compress becomes a little longer.
         if u64::from(length) > 2 * size + SECTOR {
             let found = format!("{length} bytes for one of {size}");
