@@ -208,6 +208,30 @@ fn one_image_can_be_picked() {
 }
 
 #[test]
+fn more_images_than_a_wim_has_are_left_out_unless_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("many.wim");
+    let mut wim = WimWriter::new(Storage::new(Compression::None, 0));
+    let root = entry(&mut wim, &fixture("captures/three-mounts/tree"), "");
+    let metadata = write_metadata(&root);
+    for _ in 0..1003 {
+        wim.add_image(&metadata);
+    }
+    fs::write(&file, wim.finish()).unwrap();
+    let captures = captures(&file);
+    assert_eq!(captures.len(), 1000);
+    let warnings = captures[0].warnings.iter();
+    let limit = warnings.filter(|warning| warning.code() == WarningCode::LimitReached);
+    let messages: Vec<String> = limit.map(|warning| warning.message()).collect();
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].starts_with("3 more images are left out"));
+    let mut options = options();
+    options.image = Some(1003);
+    let picked = inspect(&file, &options).unwrap().captures;
+    assert_eq!(judged(&picked[0]), judged(&captures[0]));
+}
+
+#[test]
 fn a_wim_without_windows_is_refused_unless_orphans_are_searched() {
     let mut picked = InspectOptions::default();
     picked.image = Some(12);

@@ -31,6 +31,8 @@ use crate::wim::{
 #[derive(Debug)]
 pub struct WimCapture {
     wim: Rc<CapturedWim<Source>>,
+    /// How many bytes may be read and decompressed in all.
+    allowance: u64,
     warnings: Warnings,
 }
 
@@ -40,6 +42,12 @@ type Source = ReadAtCursor<Rc<Seekable<File>>>;
 const MAX_FILES_BESIDE: usize = 10_000;
 
 impl WimCapture {
+    /// How many images of a WIM are looked into, unless one is asked for: the files of Microsoft have eleven.
+    pub const MOST_IMAGES: usize = 1000;
+    /// How many bytes are read and decompressed in all, besides so many times the file's own: some seconds' worth.
+    const FREE_BYTES: u64 = 4 << 30;
+    const MOST_TIMES_READ: u64 = 200;
+
     /// Opens a WIM file. Of a split WIM the other parts are looked for in the same folder, by what they are, whatever
     /// their names.
     ///
@@ -59,6 +67,18 @@ impl WimCapture {
                 }
             }
         }
+        let file_size = wim.wim().file_size;
+        let allowance = file_size.saturating_mul(Self::MOST_TIMES_READ);
+        let allowance = allowance.saturating_add(Self::FREE_BYTES);
+        wim.allow(allowance);
+        if let Some(more) = wim.image_count().checked_sub(Self::MOST_IMAGES + 1) {
+            let text = format!(
+                "{} more images are left out: the first {} are looked into, unless one is asked for by its index",
+                more + 1,
+                Self::MOST_IMAGES
+            );
+            warnings.push(Warning::new(WarningCode::LimitReached, text));
+        }
         let total = wim.wim().header.total_parts;
         for number in wim.missing_parts() {
             if number == 1 {
@@ -76,6 +96,7 @@ impl WimCapture {
         }
         Ok(WimCapture {
             wim: Rc::new(wim),
+            allowance,
             warnings,
         })
     }
@@ -116,6 +137,18 @@ impl WimCapture {
             true => format!("integrity of part {part}"),
             false => "integrity".to_owned(),
         };
+        // Nothing is read twice for this.
+        self.wim.allow(u64::MAX);
+        let damage = self.verify_parts(&tell, &name);
+        self.wim.allow(self.allowance);
+        damage
+    }
+
+    fn verify_parts(
+        &self,
+        tell: &dyn Fn(VerificationProgress) -> ControlFlow<()>,
+        name: &dyn Fn(u16) -> String,
+    ) -> Vec<(String, Error)> {
         let mut damage = Vec::new();
         let mut without_table = Vec::new();
         for part in self.wim.verify(tell).unwrap_or_default() {

@@ -328,7 +328,7 @@ impl Inspection<'_> {
         let mut wim = WimCapture::open(path)?;
         let indexes = match self.options.image {
             Some(index) => index..=index,
-            None => 1..=wim.image_count(),
+            None => 1..=wim.image_count().min(WimCapture::MOST_IMAGES),
         };
         let mut captures = Vec::new();
         let mut is_windows_found = false;

@@ -95,6 +95,12 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
         &self.wim
     }
 
+    /// Lets so many more bytes be read and decompressed, of all images together: a hostile file lists the same data for many
+    /// images, or makes its readers come back to the same large chunks.
+    pub(crate) fn allow(&self, bytes: u64) {
+        self.parts[0].cache.allow(bytes);
+    }
+
     /// The numbers of the parts of a split WIM that were not added.
     pub fn missing_parts(&self) -> Vec<u16> {
         let is_there = |number: &u16| {
@@ -108,7 +114,8 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
 
     /// The number of images whose metadata are there.
     pub fn image_count(&self) -> usize {
-        self.metadata().count()
+        let counts = self.parts.iter();
+        counts.map(|part| part.lookup_table.metadata().len()).sum()
     }
 
     /// The files of an image by its index, counted from 1.
@@ -118,10 +125,7 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
     /// There is no such image, or its metadata cannot be read. Positions are offsets in the file, and where the
     /// metadata are damaged themselves, in these when decompressed.
     pub fn image(&self, index: usize) -> Result<(ImageMetadata, Warnings), Error> {
-        let metadata = index
-            .checked_sub(1)
-            .and_then(|number| self.metadata().nth(number));
-        let Some((part, entry)) = metadata else {
+        let Some((part, entry)) = self.metadata(index) else {
             let expected = format!("an image index of 1 to {}", self.image_count());
             return Err(
                 Error::malformed(expected, index.to_string()).or_remedy("ask for one of these")
@@ -199,14 +203,17 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
         Ok(Some(buffer))
     }
 
-    fn metadata(&self) -> impl Iterator<Item = (&Part<R>, &LookupEntry)> {
-        let parts = self.parts.iter();
-        parts.flat_map(|part| {
-            part.lookup_table
-                .metadata()
-                .iter()
-                .map(move |entry| (part, entry))
-        })
+    /// Where the metadata of an image lie, by its index counted from 1.
+    fn metadata(&self, index: usize) -> Option<(&Part<R>, &LookupEntry)> {
+        let mut number = index.checked_sub(1)?;
+        for part in &self.parts {
+            let metadata = part.lookup_table.metadata();
+            match metadata.get(number) {
+                Some(entry) => return Some((part, entry)),
+                None => number -= metadata.len(),
+            }
+        }
+        None
     }
 
     fn lookup(&self, sha1: &Sha1Digest) -> Option<(&Part<R>, &LookupEntry)> {

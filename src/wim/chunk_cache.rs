@@ -23,11 +23,23 @@ pub(super) struct ChunkKey {
 #[derive(Debug, Clone, Default)]
 pub(super) struct ChunkCache(Arc<Mutex<Kept>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     /// The newest one at the end.
     chunks: Vec<(ChunkKey, Vec<u8>)>,
     size: usize,
+    /// How many bytes may still be read.
+    allowance: u64,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Kept {
+            chunks: Vec::new(),
+            size: 0,
+            allowance: u64::MAX,
+        }
+    }
 }
 
 impl ChunkCache {
@@ -44,6 +56,7 @@ impl ChunkCache {
         match kept.chunks.iter().rposition(|(known, _)| *known == key) {
             Some(place) => kept.chunks[place..].rotate_left(1),
             None => {
+                kept.spend(size as u64)?;
                 let mut bytes = kept.make_room(size);
                 decompress(&mut bytes)?;
                 kept.size += bytes.len();
@@ -54,6 +67,19 @@ impl ChunkCache {
         Ok(read(bytes))
     }
 
+    /// Counts bytes that are read without the cache.
+    ///
+    /// # Errors
+    /// When no more are allowed.
+    pub(super) fn spend(&self, bytes: u64) -> Result<(), Error> {
+        self.lock().spend(bytes)
+    }
+
+    /// Lets so many more bytes be read by all who share the cache, chunks that are kept not counted.
+    pub(super) fn allow(&self, bytes: u64) {
+        self.lock().allowance = bytes;
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         // What is kept is whole even where someone panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -61,6 +87,16 @@ impl ChunkCache {
 }
 
 impl Kept {
+    fn spend(&mut self, bytes: u64) -> Result<(), Error> {
+        let Some(left) = self.allowance.checked_sub(bytes) else {
+            let what = "a WIM of which the same parts are to be read again and again";
+            let remedy = "apply the image, and name the folder";
+            return Err(Error::unsupported(what, remedy));
+        };
+        self.allowance = left;
+        Ok(())
+    }
+
     /// Gives the oldest chunks up until there is room for one of this size, and returns memory for it.
     fn make_room(&mut self, size: usize) -> Vec<u8> {
         let allowed = MAX_SIZE.saturating_sub(size);
@@ -127,6 +163,22 @@ mod tests {
         }
         assert!(read(&cache, 4, MAX_SIZE));
         assert_eq!(cache.lock().chunks.len(), 1);
+    }
+
+    #[test]
+    fn no_more_is_read_than_is_allowed() {
+        let cache = ChunkCache::default();
+        cache.allow(25);
+        assert!(read(&cache, 0, 10));
+        // What is kept is not read again.
+        assert!(!read(&cache, 0, 10));
+        cache.spend(10).unwrap();
+        let never = |_: &mut [u8]| panic!("it is read");
+        let refused = cache.read(key(1), 10, never, |_| ()).unwrap_err();
+        assert!(refused.is_unsupported());
+        assert!(cache.spend(6).is_err());
+        assert!(cache.spend(5).is_ok());
+        assert!(!read(&cache, 0, 10));
     }
 
     #[test]

@@ -158,6 +158,7 @@ impl<R: Read + Seek> ResourceReader<R> {
         let Some(start) = self.resource.header.offset.checked_add(position) else {
             return Err(cut_off(&self.resource, 0).into());
         };
+        self.cache.spend(buffer.len() as u64)?;
         self.source.seek(SeekFrom::Start(start))?;
         match self.source.read(buffer)? {
             0 if !buffer.is_empty() => Err(cut_off(&self.resource, start).into()),
