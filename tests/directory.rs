@@ -5,6 +5,9 @@
 mod captured_tree;
 #[path = "support/hive_writer.rs"]
 mod hive_writer;
+#[path = "support/wim_file.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod wim_file;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +45,25 @@ fn directory(drives: &Drives, path: &str) -> Observation<MountDirectory> {
 
 fn image(drives: &Drives, path: &str) -> Observation<ImageFile> {
     drives.image_file(&path.into(), &mut Warnings::default())
+}
+
+#[test]
+fn a_large_image_file_that_is_named_again_and_again_is_not_read_each_time() {
+    let mut xml = wim_file::utf16le("<WIM><IMAGE INDEX=\"1\"/></WIM>");
+    xml.resize(60 << 20, b' ');
+    let wim = wim_file::write_wim(&wim_file::header(xml.len(), 1), &xml);
+    let tree = Tree::new()
+        .file("images/large.wim", wim)
+        .file("images/small.wim", WIM);
+    let drives = drive_c(&tree, None);
+    let has_xml = |path| {
+        let image = image(&drives, path).present().cloned().unwrap();
+        image.wim.unwrap().xml.is_some()
+    };
+    let large = [(); 6].map(|()| has_xml(r"C:\images\large.wim"));
+    assert_eq!(large, [true, true, true, true, false, false]);
+    // What there is room for is read.
+    assert!(has_xml(r"C:\images\small.wim"));
 }
 
 fn codes(warnings: &Warnings) -> Vec<WarningCode> {

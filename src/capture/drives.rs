@@ -30,6 +30,8 @@ pub struct Drives {
     warnings: RefCell<Warnings>,
     /// Whether a `$WIMMOUNTDATA` stream was found: then the capture keeps streams.
     pub(super) has_shown_stream: Cell<bool>,
+    /// How many bytes of XML data of image files may still be read.
+    pub(super) xml_allowance: Cell<u64>,
 }
 
 /// A file or directory of the capture, which is no link.
@@ -51,6 +53,10 @@ impl Located {
     }
 }
 
+/// How many bytes of XML data are read of image files, of all together: a hostile registry names the same large one again and
+/// again. Real ones have some ten thousand each.
+const MAX_XML_SIZE: u64 = 256 << 20;
+
 /// How many links are followed on the way to one file.
 const MAX_LINKS: u32 = 63;
 
@@ -64,6 +70,7 @@ impl Drives {
             system_root: r"C:\Windows".into(),
             warnings: RefCell::default(),
             has_shown_stream: Cell::new(false),
+            xml_allowance: Cell::new(MAX_XML_SIZE),
         }
     }
 

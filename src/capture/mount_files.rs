@@ -63,10 +63,13 @@ impl Drives {
     pub fn image_file(&self, path: &WideString, warnings: &mut Warnings) -> Observation<ImageFile> {
         let located = self.locate(&self.recorded_path(path));
         located.and_then(|located| {
-            let opened = open_file(&located).map(Wim::open);
+            let allowance = self.xml_allowance.get();
+            let opened = open_file(&located).map(|file| Wim::open_within(file, allowance));
             let wim = match opened {
                 Ok(Err(error)) if error.io_error_kind().is_none() => Err(error),
                 Ok(Ok((wim, found))) => {
+                    let left = allowance.checked_sub(wim.header.xml_data.size);
+                    self.xml_allowance.set(left.unwrap_or(allowance));
                     warnings.extend_from(found, &path.to_string_lossy());
                     Ok(wim)
                 }

@@ -90,7 +90,15 @@ impl Wim {
     ///
     /// The source cannot be read, is not a WIM, or ends within the header. Where the source is another known
     /// image format the error [is "unsupported"](Error::is_unsupported) and names it.
-    pub fn open(mut source: impl Read + Seek) -> Result<(Wim, Warnings), Error> {
+    pub fn open(source: impl Read + Seek) -> Result<(Wim, Warnings), Error> {
+        Self::open_within(source, MAX_XML_SIZE)
+    }
+
+    /// As [`open`](Self::open), with at most so many bytes of XML data.
+    pub(crate) fn open_within(
+        mut source: impl Read + Seek,
+        most_xml: u64,
+    ) -> Result<(Wim, Warnings), Error> {
         let mut warnings = Warnings::default();
         let file_size = source.seek(SeekFrom::End(0))?;
         let front = read_at(&mut source, 0, WimHeader::SIZE as u64)?;
@@ -118,7 +126,7 @@ impl Wim {
                 "the end of the file",
             ));
         }
-        let xml = read_xml(&mut source, &header, file_size, &mut warnings);
+        let xml = read_xml(&mut source, &header, file_size, most_xml, &mut warnings);
         let wim = Wim {
             header,
             xml,
@@ -188,6 +196,7 @@ fn read_xml(
     source: &mut (impl Read + Seek),
     header: &WimHeader,
     file_size: u64,
+    most: u64,
     warnings: &mut Warnings,
 ) -> Option<WimXml> {
     let resource = header.xml_data;
@@ -196,6 +205,7 @@ fn read_xml(
         _ if resource.offset >= file_size => Err("none before the end of the file".into()),
         _ if resource.is_compressed() => Err("compressed ones".into()),
         _ if resource.size > MAX_XML_SIZE => Err("more than 64 MiB of them".into()),
+        _ if resource.size > most => Err("more than are read of all image files together".into()),
         _ => read_at(source, resource.offset, resource.size).map_err(|error| error.to_string()),
     };
     let bytes = match bytes {
