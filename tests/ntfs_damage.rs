@@ -229,6 +229,39 @@ fn an_attribute_that_a_list_tells_of_again_is_one() {
 }
 
 #[test]
+fn a_damaged_index_is_not_searched_without_end() {
+    let names = (0..1000).map(|i| File::new(&format!("file {i}"))).collect();
+    let layout = Layout {
+        names_in_node: 3,
+        ..Layout::default()
+    };
+    let mut bytes = write_volume(&layout, &[File::directory("d", names)]);
+    // A node in the middle: its number is another.
+    let nodes = places(&bytes, b"INDX");
+    let index_length = nodes.len() as u64 * 4096;
+    bytes[nodes[nodes.len() / 2] + 0x10] ^= 0x80;
+    let whole = (256 << 20) + 8 * bytes.len() as u64;
+    let volume = NtfsVolume::open(bytes).unwrap();
+    let directory = volume.root().unwrap().child(&"d".into()).unwrap().unwrap();
+    let mut missing = (0..1000).map(|i| WideString::from(&format!("file {i} not")[..]));
+    let behind = missing.find(|name| {
+        assert_eq!(directory.child(name).unwrap().map(|_| ()), None);
+        !volume.take_warnings().as_slice().is_empty()
+    });
+    let behind = behind.unwrap();
+    let mut errors = (2..1000).map(|searches| (searches, directory.child(&behind).err()));
+    let (searches, error) = errors.find(|(_, error)| error.is_some()).unwrap();
+    assert!(error.unwrap().to_string().contains("again and again"));
+    assert!(
+        (100..=whole / index_length + 1).contains(&searches),
+        "{searches} searches"
+    );
+    // What is not damaged is found.
+    let names = (0..1000).map(|i| directory.child(&format!("file {i}")[..].into()));
+    assert!(names.filter(|found| matches!(found, Ok(Some(_)))).count() > 100);
+}
+
+#[test]
 fn attribute_lists_that_lead_back_end() {
     // The list of a file names its own record for parts that other records hold, and those hold lists too.
     let file = File::with_data("listed", &data(9000, 1), Storage::Clusters).and_list();

@@ -1,11 +1,7 @@
 //! Takes clusters, grains and chunks out of their compression. What comes out is bounded by what may come out.
 
-use std::cell::Cell;
-
 use flate2::{Decompress, FlushDecompress, Status};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-
-use crate::error::Error;
 
 /// What a piece of a disk is compressed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,46 +34,6 @@ impl Compression {
             Compression::Zlib => inflate(bytes, most, true),
             Compression::Zstd => {
                 unpack_frame(bytes, most).map_err(|error| format!("none of Zstandard: {error}"))
-            }
-        }
-    }
-}
-
-/// How many bytes may still come out of the compression of one image, in all. A hostile one makes its readers come back to
-/// large pieces again and again.
-#[derive(Debug)]
-pub(super) struct Allowance {
-    left: Cell<u64>,
-}
-
-impl Allowance {
-    /// Some seconds' worth.
-    const LEAST: u64 = 8 << 30;
-    /// A real image is decompressed but once, if at all.
-    const RATIO: u64 = 200;
-
-    /// For an image of which the first file has this size.
-    pub(super) fn of(size: u64) -> Self {
-        let whole = size.saturating_mul(Self::RATIO).saturating_add(Self::LEAST);
-        Allowance {
-            left: Cell::new(whole),
-        }
-    }
-
-    /// Counts bytes that are to be decompressed.
-    ///
-    /// # Errors
-    /// When that is too much.
-    pub(super) fn take(&self, bytes: usize) -> Result<(), Error> {
-        match self.left.get().checked_sub(bytes as u64) {
-            Some(left) => {
-                self.left.set(left);
-                Ok(())
-            }
-            None => {
-                let what =
-                    "an image of which the same parts are to be decompressed again and again";
-                Err(Error::unsupported(what, "convert it to a raw image"))
             }
         }
     }
@@ -120,17 +76,6 @@ mod tests {
     fn frame(blocks: &[&[u8]]) -> Vec<u8> {
         let start = [0x28, 0xB5, 0x2F, 0xFD, 0x00, 0x00];
         [&start[..], &blocks.concat()].concat()
-    }
-
-    #[test]
-    fn what_is_decompressed_again_and_again_comes_to_an_end() {
-        let allowance = Allowance::of(1 << 20);
-        let piece = 16 << 20;
-        let pieces = (0..).take_while(|_| allowance.take(piece).is_ok()).count();
-        assert_eq!(pieces as u64, ((8 << 30) + (200 << 20)) / piece as u64);
-        assert!(allowance.take(piece).unwrap_err().is_unsupported());
-        // A smaller one may still do.
-        assert!(allowance.take(1 << 10).is_ok());
     }
 
     #[test]

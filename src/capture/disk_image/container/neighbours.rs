@@ -8,8 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::decompression::Allowance;
 use super::image_file::ImageFile;
+use crate::capture::disk_image::allowance::Allowance;
 use crate::capture::disk_image::{ReadAt, Seekable};
 use crate::error::Error;
 
@@ -167,7 +167,7 @@ impl Opening {
         Opening {
             neighbours,
             depth: 0,
-            allowance: Rc::new(Allowance::of(size)),
+            allowance: Rc::new(Allowance::of_compressed(size)),
         }
     }
 

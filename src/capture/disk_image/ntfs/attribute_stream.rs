@@ -8,6 +8,7 @@ use super::attribute_list::ListEntry;
 use super::file_record::FileRecord;
 use super::file_table::FileTable;
 use super::run_list::{Run, RunList};
+use crate::capture::disk_image::allowance::Allowance;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 
@@ -87,6 +88,11 @@ impl AttributeStream {
             Storage::Resident { value, .. } => value.len() as u64,
             Storage::Clusters(clusters) => clusters.initialized_size,
         }
+    }
+
+    /// What may come out of it where it is compressed.
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance::of_compressed(self.size().min(self.table.stored_size()))
     }
 
     pub(super) fn cluster_size(&self) -> u64 {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::attribute_stream::AttributeStream;
 use super::lznt1;
+use crate::capture::disk_image::allowance::Allowance;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 
@@ -12,6 +13,7 @@ use crate::error::{Error, Position};
 pub(super) struct CompressedStream {
     stored: AttributeStream,
     unit_clusters: u64,
+    allowance: Allowance,
     /// A hive is read here and there.
     units: RecentlyUsed<u64, Rc<[u8]>>,
 }
@@ -34,6 +36,7 @@ impl CompressedStream {
             return Err(Error::malformed(expected, found).at(stored.place_of(0)));
         };
         Ok(CompressedStream {
+            allowance: stored.allowance(),
             stored,
             unit_clusters,
             units: RecentlyUsed::new(Self::KEPT_UNITS),
@@ -42,6 +45,11 @@ impl CompressedStream {
 
     pub(super) fn size(&self) -> u64 {
         self.stored.size()
+    }
+
+    /// The value as it is stored.
+    pub(super) fn stored(&self) -> &AttributeStream {
+        &self.stored
     }
 
     /// Fills `bytes` from `offset` on, which the caller keeps within the size.
@@ -84,6 +92,7 @@ impl CompressedStream {
         if !has_hole {
             return Ok(unit.into());
         }
+        self.allowance.decompress(unit.len())?;
         let mut data = vec![0; unit.len()];
         let left = self.size().saturating_sub(start);
         match lznt1::decompress(&unit[..length], &mut data) {

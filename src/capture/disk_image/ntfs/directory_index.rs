@@ -258,6 +258,11 @@ impl DirectoryIndex {
                 offset = (run.end() * cluster_size).next_multiple_of(self.block_size);
                 continue;
             }
+            if !self.table.index_searches.take(self.block_size) {
+                let found = "a damaged one that was searched again and again";
+                return Err(Error::malformed("a sound index of names", found)
+                    .at(allocation.place_of(offset)));
+            }
             let mut block = vec![0; self.block_size as usize];
             match allocation.read_at(offset, &mut block) {
                 Ok(()) if !block.starts_with(Self::BLOCK_SIGNATURE) => {}

@@ -12,6 +12,7 @@ use super::file_record::FileRecord;
 use super::file_reference::FileReference;
 use super::run_list::{Run, RunList};
 use crate::capture::disk_image::ReadAt;
+use crate::capture::disk_image::allowance::Allowance;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 use crate::warning::{Warning, WarningCode, Warnings};
@@ -26,11 +27,16 @@ pub(super) struct FileTable {
     size: Cell<u64>,
     records: RecentlyUsed<u64, Rc<FileRecord>>,
     warnings: RefCell<Warnings>,
+    /// How many bytes of damaged indexes may still be gone through.
+    pub(super) index_searches: Allowance,
 }
 
 impl FileTable {
     /// Record of the table itself.
     const OWN_RECORD: u64 = 0;
+    /// How many bytes of damaged indexes are gone through: so many times what the evidence holds, and some besides.
+    const INDEX_SEARCHES: u64 = 8;
+    const FREE_INDEX_SEARCHES: u64 = 256 << 20;
     /// Records that the copy of the table's start holds at least.
     const MIRRORED_RECORDS: u64 = 4;
     /// Records that are kept, in bytes: usual ones have 1 KiB.
@@ -42,6 +48,8 @@ impl FileTable {
         boot_sector: BootSector,
         warnings: Warnings,
     ) -> Result<Rc<FileTable>, Error> {
+        let whole = source.stored_size().saturating_mul(Self::INDEX_SEARCHES);
+        let index_searches = Allowance::new(whole.saturating_add(Self::FREE_INDEX_SEARCHES));
         let table = FileTable {
             source,
             boot_sector,
@@ -49,6 +57,7 @@ impl FileTable {
             size: Cell::new(0),
             records: RecentlyUsed::new(Self::KEPT_RECORDS),
             warnings: RefCell::new(warnings),
+            index_searches,
         };
         let (record, part) = match table.first_record(boot_sector.mft_cluster) {
             Ok(first) => first,

@@ -10,6 +10,7 @@ use super::attribute_stream::AttributeStream;
 use super::compressed_stream::CompressedStream;
 use super::wof::WofStream;
 use crate::capture::disk_image::ReadAt;
+use crate::capture::disk_image::allowance::Allowance;
 use crate::error::{Error, Position};
 use crate::mount_point::{ReparseData, WofProvider};
 use crate::seek::position_after;
@@ -65,6 +66,15 @@ impl Content {
             Content::Plain(stored) => stored.size(),
             Content::Lznt1(stream) => stream.size(),
             Content::Wof(stream) => stream.size(),
+        }
+    }
+
+    /// What may come out of it where it holds what is compressed once more.
+    pub(super) fn allowance(&self) -> Allowance {
+        match self {
+            Content::Plain(stored) => stored.allowance(),
+            Content::Lznt1(stream) => stream.stored().allowance(),
+            Content::Wof(stream) => stream.stored().allowance(),
         }
     }
 

@@ -5,6 +5,7 @@
 use std::rc::Rc;
 
 use super::ntfs_stream::Content;
+use crate::capture::disk_image::allowance::Allowance;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 use crate::wim::compression::{lzx, xpress};
@@ -15,6 +16,7 @@ pub(super) struct WofStream {
     method: Method,
     /// Size of the data in bytes.
     size: u64,
+    allowance: Allowance,
     chunks: RecentlyUsed<u64, Rc<[u8]>>,
 }
 
@@ -54,6 +56,7 @@ impl WofStream {
             ));
         };
         Ok(WofStream {
+            allowance: stored.allowance(),
             stored: Box::new(stored),
             method,
             size,
@@ -63,6 +66,11 @@ impl WofStream {
 
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The stream that holds the compressed data.
+    pub(super) fn stored(&self) -> &Content {
+        &self.stored
     }
 
     /// Fills `bytes` from `offset` on, which the caller keeps within the size.
@@ -103,6 +111,7 @@ impl WofStream {
         if stored_length == length {
             return Ok(stored.into());
         }
+        self.allowance.decompress(length as usize)?;
         let mut chunk = vec![0; length as usize];
         match self.method.is_lzx {
             true => lzx::decompress(&stored, self.method.chunk_size, &mut chunk),

@@ -258,7 +258,9 @@ impl Ewf {
         let stored = in_table.and_then(|index| chunks.get(index));
         let stored = stored.ok_or_else(|| self.missing_chunk(index))?;
         let wanted = self.chunk_size.min(self.size - index * self.chunk_size) as usize;
-        self.opening.allowance.take(self.chunk_size as usize)?;
+        self.opening
+            .allowance
+            .decompress(self.chunk_size as usize)?;
         let mut data = read_chunk(&file, stored, self.chunk_size)?;
         if data.len() < wanted {
             let found = format!("{} bytes of {wanted}", data.len());

@@ -5,13 +5,14 @@ mod header;
 use std::rc::Rc;
 
 use self::header::{Backing, Header};
-use super::decompression::{Allowance, Compression};
+use super::decompression::Compression;
 use super::format::starts_with;
 use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pages::Pages;
 use super::pieces::{Piece, Pieces, Place, stored_size_of};
 use crate::capture::disk_image::ReadAt;
+use crate::capture::disk_image::allowance::Allowance;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;
 use crate::warning::Warnings;
@@ -159,7 +160,7 @@ impl Qcow2 {
         let length = length.min(file.size().saturating_sub(offset));
         let bytes = file.vec(COMPRESSED, offset, length as usize)?;
         let size = self.cluster_size() as usize;
-        self.allowance.take(size)?;
+        self.allowance.decompress(size)?;
         let out = self.header.compression.decompress(&bytes, size);
         let found = match out {
             Ok(out) if out.len() == size => return Ok((Rc::new(out), size)),

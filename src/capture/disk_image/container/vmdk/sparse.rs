@@ -7,7 +7,8 @@ use nom::number::complete::{le_u8, le_u16, le_u32, le_u64};
 
 use super::descriptor;
 use crate::binary::{byte_array, structure};
-use crate::capture::disk_image::container::decompression::{Allowance, Compression};
+use crate::capture::disk_image::allowance::Allowance;
+use crate::capture::disk_image::container::decompression::Compression;
 use crate::capture::disk_image::container::image_file::ImageFile;
 use crate::capture::disk_image::container::neighbours::Opening;
 use crate::capture::disk_image::container::pages::Pages;
@@ -309,7 +310,7 @@ impl SparseExtent {
             return Err(file.malformed(at, "the marker of the grain asked for", found));
         }
         let size = self.grain_size();
-        self.allowance.take(size as usize)?;
+        self.allowance.decompress(size as usize)?;
         // What does not compress becomes a little longer.
         if u64::from(length) > 2 * size + SECTOR {
             let found = format!("{length} bytes for one of {size}");
