@@ -62,6 +62,23 @@ fn registrations_are_found_at_the_root_and_below_a_key_software() {
 }
 
 #[test]
+fn all_registrations_are_read_until_there_is_no_room_for_more() {
+    let path = ["Microsoft", "WIMMount", "Mounted Images"];
+    let read_all = |data: &[u8]| {
+        let mut root = Key::new("root");
+        for number in 1..=4 {
+            let key = Key::new(format!("{number}").as_str()).value("Other", 3, data);
+            root = root.key_at(&path, key);
+        }
+        let registry = read(&written(&root));
+        (registry.registrations.len(), codes(&registry))
+    };
+    assert_eq!(read_all(&[1; 100]), (4, vec![]));
+    let large = vec![1; 6 << 20];
+    assert_eq!(read_all(&large), (3, vec![WarningCode::LimitReached]));
+}
+
+#[test]
 fn no_mounted_images_is_not_no_software_hive() {
     let absent = |root: Key| read(&written(&root));
     for path in [&["Microsoft"][..], &["Microsoft", "WIMMount"]] {
