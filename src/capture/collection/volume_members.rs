@@ -82,6 +82,7 @@ impl VolumeMembers {
             }
             pending.extend(children.into_iter().rev());
         }
+        listed.members.warn_of_extras(warnings);
         Ok(listed)
     }
 

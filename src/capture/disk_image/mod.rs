@@ -3,7 +3,6 @@
 //! Each layer gives bytes that can be read from any place ([`ReadAt`]) to the one above it: a [`Disk`] comes out of its
 //! container, a [`PartitionTable`] says what it is divided into, [`FileSystem`] what a volume is formatted with.
 
-mod allowance;
 mod container;
 mod disk_capture;
 mod file_system;

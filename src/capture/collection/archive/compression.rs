@@ -10,6 +10,7 @@ use lzma_rust2::{LzmaReader, XzReader};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use crate::capture::allowance::Allowance;
 use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 
@@ -78,6 +79,7 @@ pub(super) struct Decompressed {
     compression: Compression,
     consumed: Rc<Cell<u64>>,
     produced: u64,
+    allowance: Rc<Allowance>,
 }
 
 impl fmt::Debug for Decompressed {
@@ -92,13 +94,14 @@ impl Decompressed {
     /// Behind them so many times of what went in. Text rarely unpacks to more than 20 times its size.
     pub(super) const MAX_RATIO: u64 = 200;
 
-    /// Starts with the bytes of a source from `start` to `end`.
+    /// Starts with the bytes of a source from `start` to `end`. `allowance` is what may come out of all of the archive.
     pub(super) fn new(
         compression: Compression,
         source: Rc<dyn ReadAt>,
         start: u64,
         end: u64,
         unpacked_size: Option<u64>,
+        allowance: Rc<Allowance>,
     ) -> Result<Self, Error> {
         let consumed = Rc::new(Cell::new(0));
         let input = Input {
@@ -114,6 +117,7 @@ impl Decompressed {
             compression,
             consumed,
             produced: 0,
+            allowance,
         })
     }
 
@@ -133,6 +137,7 @@ impl Read for Decompressed {
         let read = self.decoder.read(buffer);
         let length = read.map_err(|error| damage(self.compression, &error))?;
         self.produced += length as u64;
+        self.allowance.decompress(length)?;
         let allowed = self.consumed.get().saturating_mul(Self::MAX_RATIO);
         if self.produced > allowed.max(Self::FREE_LENGTH) {
             return Err(Error::malformed(
@@ -273,5 +278,34 @@ impl<R: BufRead> Read for ZstandardFrames<R> {
             }
             self.is_in_frame = false;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn no_more_comes_out_of_an_archive_than_is_allowed() {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&[7; 1000]).unwrap();
+        let packed: Rc<dyn ReadAt> = Rc::new(encoder.finish().unwrap());
+        let allowance = Rc::new(Allowance::new(2500));
+        let unpack = || {
+            let (source, end) = (Rc::clone(&packed), packed.size());
+            let allowance = Rc::clone(&allowance);
+            let mut bytes = Vec::new();
+            Decompressed::new(Compression::Gzip, source, 0, end, None, allowance)
+                .unwrap()
+                .read_to_end(&mut bytes)
+        };
+        assert_eq!(unpack().unwrap(), 1000);
+        assert_eq!(unpack().unwrap(), 1000);
+        let error = unpack().unwrap_err();
+        assert!(error.to_string().contains("again and again"), "{error}");
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::capture::volume::MAX_MOUNT_DATA_LENGTH;
 use crate::error::Error;
 use crate::file_time::FileTime;
+use crate::warning::{Warning, WarningCode, Warnings};
 
 /// What a member of an archive is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +117,9 @@ pub(in crate::capture::collection) struct MemberList {
     /// The targets of links that the archive tells beside their names.
     pub(super) link_targets: HashMap<u32, Vec<u8>>,
     /// `$WIMMOUNTDATA` streams that the archive keeps as extended attributes.
-    pub(super) mount_data: HashMap<u32, Vec<u8>>,
+    mount_data: HashMap<u32, Vec<u8>>,
+    extra_bytes: usize,
+    extras_left_out: u64,
 }
 
 /// The most members that one archive may have.
@@ -124,8 +128,9 @@ const MAX_MEMBERS: usize = 1 << 22;
 const MAX_NAME_BYTES: usize = 256 << 20;
 /// The most bytes of one name: more than any file system has.
 const MAX_NAME_LENGTH: usize = 64 << 10;
-/// How many link targets and streams are kept.
+/// How many link targets and streams are kept, and how many bytes of them.
 const MAX_EXTRAS: usize = 100_000;
+const MAX_EXTRA_BYTES: usize = 32 << 20;
 
 /// What is known of a member when it is added.
 #[derive(Debug, Clone, Copy)]
@@ -179,17 +184,46 @@ impl MemberList {
         Ok(index)
     }
 
-    /// Keeps something that only few members have.
-    pub(super) fn add_extra(extras: &mut HashMap<u32, Vec<u8>>, index: u32, bytes: Vec<u8>) {
-        if extras.len() < MAX_EXTRAS {
-            extras.insert(index, bytes);
+    /// Keeps the target of a link, of which no path is longer.
+    pub(super) fn keep_link_target(&mut self, index: u32, target: Vec<u8>) {
+        if let Some(target) = self.extra(target, MAX_NAME_LENGTH) {
+            self.link_targets.insert(index, target);
         }
     }
 
-    /// Keeps the `$WIMMOUNTDATA` stream of a directory.
-    #[cfg(feature = "disk-image")]
+    /// Keeps the `$WIMMOUNTDATA` stream of a directory, or as much of it as shows that it is too long.
     pub(in crate::capture::collection) fn keep_mount_data(&mut self, index: u32, stream: Vec<u8>) {
-        MemberList::add_extra(&mut self.mount_data, index, stream);
+        if let Some(stream) = self.extra(stream, MAX_MOUNT_DATA_LENGTH as usize + 1) {
+            self.mount_data.insert(index, stream);
+        }
+    }
+
+    /// What is kept of something that only few members have. Where there are too many bytes none are, so that it cannot be
+    /// read; where there are too many of them it is left out.
+    fn extra(&mut self, mut bytes: Vec<u8>, most: usize) -> Option<Vec<u8>> {
+        bytes.truncate(most);
+        let all_bytes = self.extra_bytes + bytes.len();
+        if all_bytes <= MAX_EXTRA_BYTES {
+            self.extra_bytes = all_bytes;
+        } else {
+            self.extras_left_out += 1;
+            bytes = Vec::new();
+        }
+        let count = self.link_targets.len() + self.mount_data.len();
+        self.extras_left_out += u64::from(count >= MAX_EXTRAS);
+        (count < MAX_EXTRAS).then_some(bytes)
+    }
+
+    /// Says how many targets of links and streams are not known.
+    pub(in crate::capture::collection) fn warn_of_extras(&self, warnings: &mut Warnings) {
+        if self.extras_left_out > 0 {
+            let text = format!(
+                "{} targets of links and streams of directories are left out: no more than {MAX_EXTRAS}, of {} MiB together, are kept",
+                self.extras_left_out,
+                MAX_EXTRA_BYTES >> 20
+            );
+            warnings.push(Warning::new(WarningCode::LimitReached, text));
+        }
     }
 
     /// The stream that is kept with a member.
@@ -218,5 +252,27 @@ impl MemberList {
             size: entry.size,
             modified: (entry.modified.ticks() > 0).then_some(entry.modified),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_streams_and_targets_do_not_fill_the_memory() {
+        let mut members = MemberList::default();
+        for index in 0..1000 {
+            members.keep_mount_data(index, vec![1; 1 << 20]);
+            members.keep_link_target(index, vec![1; 10]);
+        }
+        let too_long = MAX_MOUNT_DATA_LENGTH as usize + 1;
+        assert_eq!(members.mount_data(0).unwrap().len(), too_long);
+        // It was there, but cannot be read.
+        assert_eq!(members.mount_data(999), Some(&[][..]));
+        assert!(members.extra_bytes <= MAX_EXTRA_BYTES);
+        let mut warnings = Warnings::default();
+        members.warn_of_extras(&mut warnings);
+        assert_eq!(warnings.as_slice()[0].code(), WarningCode::LimitReached);
     }
 }

@@ -60,7 +60,7 @@ impl Archive {
         source.read_exact_at(0, &mut start)?;
         let mut members = MemberList::default();
         let mut warnings = Warnings::default();
-        let shared = Rc::new(Shared::default());
+        let shared = Rc::new(Shared::new(source.size()));
         let (container, is_whole) = if Zip::is_zip(&start) {
             let (zip, is_whole) = Zip::open(source, &mut members, &mut warnings)?;
             (Container::Zip(zip), is_whole)
@@ -81,6 +81,7 @@ impl Archive {
                 "something else",
             ));
         };
+        members.warn_of_extras(&mut warnings);
         let archive = Archive {
             members,
             container,

@@ -76,7 +76,7 @@ impl Tar {
         members: &mut MemberList,
         warnings: &mut Warnings,
     ) -> Result<(Self, bool), Error> {
-        let mut stream = Stream::new(&source, compression)?;
+        let mut stream = Stream::new(&source, compression, &shared.allowance)?;
         if compression.is_some() {
             let start = stream.start()?;
             if !is_start_of_tar(&start) {
@@ -90,7 +90,7 @@ impl Tar {
                     members,
                 );
             }
-            stream = Stream::new(&source, compression)?;
+            stream = Stream::new(&source, compression, &shared.allowance)?;
         }
         let mut pass = Pass {
             stream,
@@ -200,9 +200,11 @@ impl Tar {
             size,
             crc32: None,
         };
+        let allowance = Rc::clone(&shared.allowance);
         let stream = move || {
-            let end = source.size();
-            let mut stream = Decompressed::new(compression, Rc::clone(&source), 0, end, None)?;
+            let (source, end) = (Rc::clone(&source), source.size());
+            let allowance = Rc::clone(&allowance);
+            let mut stream = Decompressed::new(compression, source, 0, end, None, allowance)?;
             stream.skip(place)?;
             Ok(stream)
         };
@@ -395,11 +397,11 @@ impl Pass<'_> {
         let link_name = extension.link_name.unwrap_or(header.link_name);
         match header.type_flag {
             b'1' => self.hard_links.push((index, link_name)),
-            b'2' => MemberList::add_extra(&mut self.members.link_targets, index, link_name),
+            b'2' => self.members.keep_link_target(index, link_name),
             _ => {}
         }
         if let Some(stream) = extension.mount_data {
-            MemberList::add_extra(&mut self.members.mount_data, index, stream);
+            self.members.keep_mount_data(index, stream);
         }
         let is_file = kind == MemberKind::File && obstacle.is_none();
         if let Stream::Packed(_) = self.stream

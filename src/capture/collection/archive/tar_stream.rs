@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::compression::{Compression, Decompressed};
 use super::tar_header::BLOCK;
+use crate::capture::allowance::Allowance;
 use crate::capture::read_at::{ReadAt, ReadAtCursor};
 use crate::error::{Error, Position};
 
@@ -18,13 +19,22 @@ impl Stream {
     pub(super) fn new(
         source: &Rc<dyn ReadAt>,
         compression: Option<Compression>,
+        allowance: &Rc<Allowance>,
     ) -> Result<Self, Error> {
         let source = Rc::clone(source);
         let end = source.size();
         Ok(match compression {
             None => Stream::Plain(ReadAtCursor::new(source)),
             Some(compression) => {
-                Stream::Packed(Decompressed::new(compression, source, 0, end, None)?)
+                let allowance = Rc::clone(allowance);
+                Stream::Packed(Decompressed::new(
+                    compression,
+                    source,
+                    0,
+                    end,
+                    None,
+                    allowance,
+                )?)
             }
         })
     }

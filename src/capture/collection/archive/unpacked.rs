@@ -10,6 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::rc::Rc;
 
 use super::compression::Decompressed;
+use crate::capture::allowance::Allowance;
 use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 use crate::warning::{Warning, WarningCode, Warnings};
@@ -20,6 +21,9 @@ const MEMORY: usize = 256 << 20;
 const MAX_KEPT: u64 = 4 << 30;
 /// How much of all members of one archive is kept in files.
 const MAX_KEPT_OF_ALL: u64 = 16 << 30;
+/// How much may come out of an archive in all, besides what its size allows for: a hostile one has its members unpacked again
+/// and again.
+const FREE_OF_ALL: u64 = 32 << 30;
 /// What is unpacked at once.
 const CHUNK_LENGTH: usize = 64 << 10;
 /// A WIM of more than that is not kept: only its header and the data at its end are ever read.
@@ -29,8 +33,10 @@ const MAX_PASSES: u32 = 8;
 const WIM_SIGNATURES: [&[u8]; 2] = [b"MSWIM\0\0\0", b"WLPWM\0\0\0"];
 
 /// What the members of one archive have in common while they are read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
+    /// How many bytes may come out of all of it, however often members are unpacked.
+    pub(super) allowance: Rc<Allowance>,
     /// Bytes kept in memory.
     in_memory: Cell<usize>,
     /// Bytes kept in files so far.
@@ -39,6 +45,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// For an archive of this size.
+    pub(super) fn new(size: u64) -> Self {
+        let whole = size.saturating_mul(Decompressed::MAX_RATIO);
+        Shared {
+            allowance: Rc::new(Allowance::new(whole.saturating_add(FREE_OF_ALL))),
+            in_memory: Cell::new(0),
+            in_files: Cell::new(0),
+            warnings: RefCell::default(),
+        }
+    }
+
     /// Counts bytes that are kept in a file.
     fn count_in_files(&self, length: u64) -> Result<(), Error> {
         let in_files = self.in_files.get() + length;

@@ -167,8 +167,11 @@ impl Zip {
             size,
             crc32: Some(place.crc32),
         };
-        let stream =
-            move || Decompressed::new(compression, Rc::clone(&source), start, end, Some(size));
+        let allowance = Rc::clone(&shared.allowance);
+        let stream = move || {
+            let (source, allowance) = (Rc::clone(&source), Rc::clone(&allowance));
+            Decompressed::new(compression, source, start, end, Some(size), allowance)
+        };
         Ok(Rc::new(Unpacked::new(
             member,
             Box::new(stream),

@@ -12,18 +12,21 @@ pub(super) struct Allowance {
 
 impl Allowance {
     /// Some seconds' worth.
+    #[cfg(feature = "disk-image")]
     const LEAST: u64 = 8 << 30;
     /// Of sound evidence most is read once, if at all.
+    #[cfg(feature = "disk-image")]
     const RATIO: u64 = 200;
 
     /// So many bytes.
-    pub(super) fn new(bytes: u64) -> Self {
+    pub(super) const fn new(bytes: u64) -> Self {
         Allowance {
             left: Cell::new(bytes),
         }
     }
 
     /// For decompressing what the evidence holds so many bytes of.
+    #[cfg(feature = "disk-image")]
     pub(super) fn of_compressed(size: u64) -> Self {
         let whole = size.saturating_mul(Self::RATIO);
         Allowance::new(whole.saturating_add(Self::LEAST))
@@ -51,7 +54,7 @@ impl Allowance {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "disk-image"))]
 mod tests {
     use super::*;
 
