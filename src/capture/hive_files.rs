@@ -53,8 +53,7 @@ impl HiveFiles {
     }
 
     /// A hive and its logs by what messages call them, and their data.
-    #[cfg(feature = "collection")]
-    pub(super) fn of_data(
+    pub(crate) fn of_data(
         (name, data): (String, Box<dyn ReadSeek>),
         logs: Vec<(String, Box<dyn ReadSeek>)>,
     ) -> Self {

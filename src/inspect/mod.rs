@@ -37,6 +37,8 @@ use crate::warning::{Warning, WarningCode, Warnings};
 const EXPORT: &str = r"make an export on the machine with `reg export HKLM\SOFTWARE\Microsoft\WIMMount wimmount.reg`";
 /// What to do where a stream is no evidence.
 const PIPED: &str = "an export or a hive can be piped; of any other evidence, name the file";
+/// The largest hive that is taken from a stream, in bytes: it is kept in memory.
+const MOST_PIPED: u64 = 1 << 30;
 /// What to do where a directory is no evidence.
 const ROOT: &str =
     "name the root of the volume or of the collection, or each file in it that is evidence";
@@ -129,7 +131,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &InspectOptions) -> Result<Repor
 
 /// Inspects evidence that comes as a stream, such as standard input; `name` is what the report calls it.
 ///
-/// A registry export is read as it comes. A hive is kept in memory, as its parts lie in no order.
+/// A registry export is read as it comes. A hive is kept in memory, as its parts lie in no order, and can have 1 GiB at most.
 ///
 /// # Errors
 /// When the evidence cannot be read as a whole.
@@ -201,18 +203,17 @@ impl Inspection<'_> {
         let options = self.options;
         let mut start = read_start(&mut source)?;
         if Hive::<File>::is_hive(&start) {
-            source.read_to_end(&mut start)?;
-            let mut logs = Vec::with_capacity(options.logs.len());
-            for log in &options.logs {
-                let read = std::fs::read(log)
-                    .map_err(|error| Error::io(&error).in_evidence(log.display().to_string()))?;
-                let log: (String, Box<dyn ReadSeek>) =
-                    (log.display().to_string(), Box::new(Cursor::new(read)));
-                logs.push(log);
+            source.take(MOST_PIPED).read_to_end(&mut start)?;
+            if start.len() as u64 > MOST_PIPED {
+                return Err(Error::unsupported(
+                    "a hive of more than 1 GiB that is piped",
+                    "name the file",
+                ));
             }
-            let hive: Box<dyn ReadSeek> = Box::new(Cursor::new(start));
-            let hive = Hive::open_with_logs(hive, logs)?;
-            return self.hive(hive, SystemEvidence::read_beside(None, options)?);
+            let hive = Box::new(Cursor::new(start));
+            let mut hive = HiveFiles::of_data((self.name.to_owned(), hive), Vec::new());
+            hive.set_logs(&options.logs)?;
+            return self.hive(hive.open()?, SystemEvidence::read_beside(None, options)?);
         }
         let source = Cursor::new(start).chain(source.by_ref());
         self.export(EvidenceKind::RegistryExport, None, source)

@@ -82,7 +82,7 @@ impl Volume for CollectedVolume {
     }
 
     fn is_listed_whole(&self) -> bool {
-        self.0.members.is_whole()
+        self.0.is_whole()
     }
 
     fn take_warnings(&self) -> Warnings {
@@ -91,6 +91,11 @@ impl Volume for CollectedVolume {
 }
 
 impl Files {
+    /// Whether all files are known.
+    fn is_whole(&self) -> bool {
+        self.members.is_whole() && !self.tree.is_full()
+    }
+
     /// The names from the volume's root to a file.
     fn path(&self, id: NodeId) -> Vec<PathComponent> {
         let names = self.tree.path(id).into_iter();
@@ -210,7 +215,7 @@ impl CapturedFile for CollectedFile {
         match file.map(|file| files.read_stream(file)) {
             Some(Ok(stream)) => Observation::Present(stream),
             Some(Err(error)) => Observation::Unreadable(error),
-            None if files.shows_streams && files.members.is_whole() => Observation::Absent,
+            None if files.shows_streams && files.is_whole() => Observation::Absent,
             None => streams_not_captured(),
         }
     }

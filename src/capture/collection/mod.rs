@@ -279,6 +279,7 @@ impl Collection {
         let has = |name: &&str| self.tree.child(volume.root, &(*name).into()).is_some();
         let is_whole = volume.collector == Collector::Unknown
             && self.members.is_whole()
+            && !self.tree.is_full()
             && has(&"Windows")
             && WHOLE_VOLUME.iter().filter(|name| has(name)).count() >= 2;
         match is_whole {

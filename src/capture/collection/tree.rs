@@ -1,7 +1,7 @@
 //! The files of a collection's volumes, found by their names as NTFS would.
 
 use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
+use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
 use crate::wide_string::WideString;
@@ -53,19 +53,28 @@ pub(super) enum Added {
 pub(super) struct Tree {
     nodes: Vec<Node>,
     names: Vec<u16>,
-    /// The first node by the hash of its parent and its name in upper case.
-    by_name: HashMap<u64, NodeId>,
+    /// The first node by the hash of its parent and its name in upper case, and how many there are.
+    by_name: HashMap<u64, (NodeId, u8)>,
     hasher: RandomState,
     /// The nodes of each volume but its root, by that root.
     by_root: HashMap<NodeId, Vec<NodeId>>,
+    /// Whether something was left out.
+    is_full: bool,
 }
 
 /// Directories that are no members of their own count, too.
 const MAX_NODES: usize = 6 << 20;
+/// Names in one directory that differ in letter case alone, which are told apart one by one.
+const MAX_ALIKE: u8 = 64;
 /// Code units of all names.
 const MAX_NAME_UNITS: usize = 256 << 20;
 
 impl Tree {
+    /// Whether something was left out.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
     /// Adds the root of a volume.
     pub(super) fn add_root(&mut self) -> NodeId {
         let id = self.nodes.len() as NodeId;
@@ -120,7 +129,8 @@ impl Tree {
     /// The file or directory of this name, exactly or else but for letter case.
     pub(super) fn child(&self, parent: NodeId, name: &WideString) -> Option<NodeId> {
         let mut like = None;
-        let mut candidate = self.by_name.get(&self.hash(parent, name)).copied();
+        let first = self.by_name.get(&self.hash(parent, name));
+        let mut candidate = first.map(|(first, _)| *first);
         while let Some(id) = candidate {
             if self.node(id).parent == parent && id != parent {
                 if self.units(id) == name.as_units() {
@@ -206,19 +216,17 @@ impl Tree {
         member: Option<u32>,
     ) -> Option<NodeId> {
         let units = name.as_units();
-        let name_length = u16::try_from(units.len()).ok()?;
-        if self.nodes.len() >= MAX_NODES || self.names.len() + units.len() > MAX_NAME_UNITS {
-            return None;
-        }
-        let id = self.nodes.len() as NodeId;
         let hash = self.hash(parent, name);
-        let next = match self.by_name.entry(hash) {
-            Entry::Occupied(mut first) => Some(first.insert(id)),
-            Entry::Vacant(vacant) => {
-                vacant.insert(id);
-                None
-            }
-        };
+        let alike = self.by_name.get(&hash).map_or(0, |(_, alike)| *alike);
+        let has_room = self.nodes.len() < MAX_NODES
+            && self.names.len() + units.len() <= MAX_NAME_UNITS
+            && alike < MAX_ALIKE;
+        let name_length = u16::try_from(units.len()).ok().filter(|_| has_room);
+        self.is_full |= name_length.is_none();
+        let name_length = name_length?;
+        let id = self.nodes.len() as NodeId;
+        let next = self.by_name.insert(hash, (id, alike + 1));
+        let next = next.map(|(next, _)| next);
         self.nodes.push(Node {
             parent,
             root: self.node(parent).root,
@@ -264,6 +272,24 @@ mod tests {
         assert_eq!(tree.path(file), ["Windows".into(), WideString::from("A")]);
         assert_eq!(tree.nodes_of(root).count(), 3);
         assert_eq!(tree.nodes_of(other).count(), 0);
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_not_told_apart_without_end() {
+        let mut tree = Tree::default();
+        let root = tree.add_root();
+        let name = |number: u32| {
+            let letter = |bit: u32| if number >> bit & 1 == 0 { 'a' } else { 'A' };
+            WideString::from(&(0..8).map(letter).collect::<String>()[..])
+        };
+        let added = (0..200).map(|number| tree.add(root, &name(number), NodeKind::File, 0, number));
+        let added: Vec<Added> = added.collect();
+        let is_new = |added: &Added| *added == Added::New;
+        assert_eq!(added.iter().filter(|added| is_new(added)).count(), 64);
+        assert_eq!(added[64..], [Added::Full; 136]);
+        assert!(tree.is_full());
+        let member = |number| tree.node(tree.child(root, &name(number)).unwrap()).member;
+        assert_eq!(member(63), Some(63));
     }
 
     #[test]

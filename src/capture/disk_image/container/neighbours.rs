@@ -1,7 +1,7 @@
 //! The files beside an image: the further parts of a split one, parents, extents. No other file is ever opened for one.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
@@ -32,27 +32,33 @@ impl Neighbours for BTreeMap<OsString, Rc<dyn ReadAt>> {
 /// Names of files. Windows wrote the names that images hold: letter case does not matter where it leaves no choice.
 #[derive(Debug)]
 pub(super) struct FileNames {
-    by_lower_case: HashMap<String, Vec<OsString>>,
+    names: HashSet<OsString>,
+    /// None for several that differ in case alone.
+    by_lower_case: HashMap<String, Option<OsString>>,
 }
 
 impl FileNames {
     /// This name, or the only one that differs from it in case alone.
     pub(super) fn find(&self, name: &OsStr) -> Option<&OsStr> {
-        match &self.by_lower_case.get(&lower_case(name))?[..] {
-            [only] => Some(only),
-            several => several.iter().find(|it| *it == name).map(|it| &**it),
-        }
+        let only = || self.by_lower_case.get(&lower_case(name))?.as_ref();
+        Some(self.names.get(name).or_else(only)?)
     }
 }
 
 impl FromIterator<OsString> for FileNames {
     fn from_iter<I: IntoIterator<Item = OsString>>(names: I) -> Self {
-        let mut by_lower_case = HashMap::<_, Vec<_>>::new();
-        for name in names {
-            let same = by_lower_case.entry(lower_case(&name)).or_default();
-            same.push(name);
+        let names: HashSet<OsString> = names.into_iter().collect();
+        let mut by_lower_case = HashMap::new();
+        for name in &names {
+            let entry = by_lower_case.entry(lower_case(name));
+            entry
+                .and_modify(|only| *only = None)
+                .or_insert_with(|| Some(name.clone()));
         }
-        FileNames { by_lower_case }
+        FileNames {
+            names,
+            by_lower_case,
+        }
     }
 }
 
