@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 
+#[cfg(any(feature = "collection", feature = "disk-image"))]
 use crate::error::Error;
 
-/// How many bytes may still be decompressed, or gone through, in all.
+/// How much may still be decompressed, or gone through, in all.
 #[derive(Debug)]
 pub(super) struct Allowance {
     left: Cell<u64>,
@@ -18,10 +19,10 @@ impl Allowance {
     #[cfg(feature = "disk-image")]
     const RATIO: u64 = 200;
 
-    /// So many bytes.
-    pub(super) const fn new(bytes: u64) -> Self {
+    /// So many bytes, or other things.
+    pub(super) const fn new(whole: u64) -> Self {
         Allowance {
-            left: Cell::new(bytes),
+            left: Cell::new(whole),
         }
     }
 
@@ -32,9 +33,9 @@ impl Allowance {
         Allowance::new(whole.saturating_add(Self::LEAST))
     }
 
-    /// Counts bytes, if there are so many left.
-    pub(super) fn take(&self, bytes: u64) -> bool {
-        let left = self.left.get().checked_sub(bytes);
+    /// Counts some, if there are so many left.
+    pub(super) fn take(&self, count: u64) -> bool {
+        let left = self.left.get().checked_sub(count);
         self.left.set(left.unwrap_or(self.left.get()));
         left.is_some()
     }
@@ -43,6 +44,7 @@ impl Allowance {
     ///
     /// # Errors
     /// When that is too much.
+    #[cfg(any(feature = "collection", feature = "disk-image"))]
     pub(super) fn decompress(&self, bytes: usize) -> Result<(), Error> {
         match self.take(bytes as u64) {
             true => Ok(()),

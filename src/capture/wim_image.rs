@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Scope;
+use super::allowance::Allowance;
 use super::link::Link;
 use super::machine::CapturedMachine;
 use super::mount_traces::MountTraces;
@@ -33,6 +34,8 @@ pub struct WimCapture {
     wim: Rc<CapturedWim<Source>>,
     /// How many bytes may be read and decompressed in all.
     allowance: u64,
+    /// How many entries of directories may still be gone through.
+    entries: Rc<Allowance>,
     warnings: Warnings,
 }
 
@@ -47,6 +50,8 @@ impl WimCapture {
     /// How many bytes are read and decompressed in all, besides so many times the file's own: some seconds' worth.
     const FREE_BYTES: u64 = 4 << 30;
     const MOST_TIMES_READ: u64 = 200;
+    /// How many entries of directories are gone through to find files: a registry can name many in large directories.
+    const MOST_ENTRIES: u64 = 100_000_000;
 
     /// Opens a WIM file. Of a split WIM the other parts are looked for in the same folder, by what they are, whatever
     /// their names.
@@ -97,6 +102,7 @@ impl WimCapture {
         Ok(WimCapture {
             wim: Rc::new(wim),
             allowance,
+            entries: Rc::new(Allowance::new(Self::MOST_ENTRIES)),
             warnings,
         })
     }
@@ -200,6 +206,7 @@ impl WimCapture {
         let image = Image {
             wim: Rc::clone(&self.wim),
             metadata,
+            entries: Rc::clone(&self.entries),
             warnings: RefCell::new(warnings),
         };
         CapturedMachine::on_volume(Box::new(WimImage(Rc::new(image))), scope)
@@ -251,10 +258,28 @@ struct WimImage(Rc<Image>);
 struct Image {
     wim: Rc<CapturedWim<Source>>,
     metadata: ImageMetadata,
+    entries: Rc<Allowance>,
     warnings: RefCell<Warnings>,
 }
 
 impl Image {
+    /// The entries of a directory, as many as may still be gone through.
+    fn entries(
+        &self,
+        directory: &DirectoryEntry,
+    ) -> impl Iterator<Item = Result<DirectoryEntry, Error>> {
+        let mut entries = Some(self.metadata.entries(directory));
+        std::iter::from_fn(move || match self.entries.take(1) {
+            true => entries.as_mut()?.next(),
+            false => {
+                let at = Position::Byte(directory.position);
+                let what = "a WIM in which large directories are searched again and again";
+                let error = Error::unsupported(what, "apply the image, and name the folder");
+                entries.take().map(|_| Err(error.at(at)))
+            }
+        })
+    }
+
     /// The data of a stream that is read whole.
     fn read(&self, stream: &StreamEntry, limit: u64) -> Result<Vec<u8>, Error> {
         let mut warnings = self.warnings.borrow_mut();
@@ -331,7 +356,7 @@ impl ImageFile {
 
     /// Whether the directory keeps the short name of any file: else the capture keeps none.
     fn has_short_names(&self) -> bool {
-        let mut entries = self.image.metadata.entries(&self.entry);
+        let mut entries = self.image.entries(&self.entry);
         entries.any(|entry| entry.is_ok_and(|entry| !entry.dos_name.is_empty()))
     }
 }
@@ -359,10 +384,10 @@ impl CapturedFile for ImageFile {
     }
 
     fn child(&self, name: &WideString) -> Result<Child, Error> {
-        let metadata = &self.image.metadata;
+        let child = |name| ImageMetadata::find_in(self.image.entries(&self.entry), name);
         let trimmed = trim_end(name);
-        let child = match metadata.child(&self.entry, name)? {
-            None if trimmed != *name => metadata.child(&self.entry, &trimmed)?,
+        let child = match child(name)? {
+            None if trimmed != *name => child(&trimmed)?,
             child => child,
         };
         Ok(match child {

@@ -79,10 +79,18 @@ impl ImageMetadata {
         directory: &DirectoryEntry,
         name: &WideString,
     ) -> Result<Option<DirectoryEntry>, Error> {
+        Self::find_in(self.entries(directory), name)
+    }
+
+    /// The file or directory of a name among the entries of a directory.
+    pub(crate) fn find_in(
+        entries: impl Iterator<Item = Result<DirectoryEntry, Error>>,
+        name: &WideString,
+    ) -> Result<Option<DirectoryEntry>, Error> {
         let mut by_case = None;
         let mut by_dos_name = None;
         let mut unreadable = None;
-        for entry in self.entries(directory) {
+        for entry in entries {
             match entry {
                 Ok(entry) if entry.name == *name => return Ok(Some(entry)),
                 Ok(entry) if by_case.is_none() && entry.name.eq_ignore_case(name) => {
