@@ -68,6 +68,7 @@
 //! flags. No other does: parsers, decompressors and the like can be exchanged without notice. What the feature `cli` adds to the library is for the
 //! program alone.
 
+mod allowance;
 mod binary;
 pub mod capture;
 mod codes;

@@ -167,6 +167,44 @@ pub struct OtherValue {
     pub data_hex: String,
 }
 
+impl MountedImage {
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn weight(&self) -> u64 {
+        let wide = |text: &WideString| 2 * text.as_units().len();
+        let paths = [&self.mount_path, &self.image_file_path];
+        let names = self.image.as_ref().into_iter().flat_map(|image| {
+            let numbers = [&image.version, &image.architecture];
+            [&image.name, &image.edition].into_iter().chain(numbers)
+        });
+        let values = self.other_values.iter();
+        let values = values.map(|value| wide(&value.name) + value.data_hex.len());
+        let findings = self.findings.iter().map(|finding| finding.message.len());
+        let next_step = self
+            .next_step
+            .iter()
+            .map(|step| step.command.len() + step.note.len());
+        let parts = [
+            wide(&self.registry_key),
+            paths.into_iter().flatten().map(wide).sum(),
+            names.flatten().map(String::len).sum(),
+            values.sum(),
+            findings.sum(),
+            next_step.sum(),
+        ];
+        (size_of::<Self>() + parts.iter().sum::<usize>()) as u64
+    }
+}
+
+impl OrphanedMount {
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn weight(&self) -> u64 {
+        let paths = [Some(&self.mount_path), self.image_file_path.as_ref()];
+        let paths = paths.into_iter().flatten();
+        let paths: usize = paths.map(|path| 2 * path.as_units().len()).sum();
+        (size_of::<Self>() + paths) as u64
+    }
+}
+
 impl OtherValue {
     /// How many bytes of the data are kept.
     pub const MAX_BYTES: usize = 4096;

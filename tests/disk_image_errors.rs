@@ -5,6 +5,8 @@
 mod disk_fixtures;
 #[path = "support/disk_writer.rs"]
 mod disk_writer;
+#[path = "support/hive_writer.rs"]
+mod hive_writer;
 #[path = "support/ntfs/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "other tests use the rest")]
 mod ntfs;
@@ -15,6 +17,7 @@ use std::path::Path;
 use disk_fixtures::disk_fixture;
 use disk_writer::{GptEntry, put_gpt};
 use dism_mount_status::{Capture, DismMountStatus, InspectOptions, Warning, WarningCode, inspect};
+use hive_writer::{HiveWriter, Key};
 use ntfs::{File, Journal, Layout, Storage, write_volume};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -50,9 +53,27 @@ fn image_of(folder: &TempDir, bytes: &[u8]) -> std::path::PathBuf {
 /// The SOFTWARE hive of three mounts, where Windows has it.
 fn windows() -> Vec<File> {
     let path = "fixtures/captures/three-mounts/tree/Windows/System32/config/SOFTWARE";
-    let hive = File::with_data("SOFTWARE", &fs::read(path).unwrap(), Storage::Clusters);
+    windows_with(File::with_data(
+        "SOFTWARE",
+        &fs::read(path).unwrap(),
+        Storage::Clusters,
+    ))
+}
+
+fn windows_with(hive: File) -> Vec<File> {
     let system = File::directory("System32", vec![File::directory("config", vec![hive])]);
     vec![File::directory("Windows", vec![system])]
+}
+
+/// A partition from sector 256 on that is as large as a volume.
+fn whole(number: u128, volume: &[u8]) -> GptEntry {
+    GptEntry {
+        kind: Uuid::from_u128(0xEBD0A0A2_B9E5_4433_87C0_68B6B72699C7),
+        own: Uuid::from_u128(number),
+        first: 256,
+        last: 256 + volume.len() as u64 / 512 - 1,
+        name: String::new(),
+    }
 }
 
 #[test]
@@ -85,16 +106,8 @@ fn an_encrypted_volume_is_to_be_unlocked() {
 fn more_volumes_than_a_disk_has_are_left_out() {
     let folder = TempDir::new().unwrap();
     let volume = write_volume(&Layout::default(), &windows());
-    let sectors = volume.len() as u64 / 512;
-    let entry = |number| GptEntry {
-        kind: Uuid::from_u128(0xEBD0A0A2_B9E5_4433_87C0_68B6B72699C7),
-        own: Uuid::from_u128(number),
-        first: 256,
-        last: 256 + sectors - 1,
-        name: String::new(),
-    };
     // All of them are the same place.
-    let entries: Vec<GptEntry> = (1..=300).map(entry).collect();
+    let entries: Vec<GptEntry> = (1..=300).map(|number| whole(number, &volume)).collect();
     let mut disk = vec![0; 1 << 20];
     disk[256 * 512..][..volume.len()].copy_from_slice(&volume);
     put_gpt(&mut disk, 512, Uuid::from_u128(7), &entries);
@@ -107,6 +120,41 @@ fn more_volumes_than_a_disk_has_are_left_out() {
         message.starts_with("172 more NTFS volumes are left out"),
         "{message}"
     );
+}
+
+#[test]
+fn a_registry_that_many_machines_share_does_not_fill_the_memory() {
+    let folder = TempDir::new().unwrap();
+    let path = ["Microsoft", "WIMMount", "Mounted Images"];
+    let mut mount = Key::new("{e242237c-66ed-4958-b9ec-c49b07eaeeb5}");
+    for number in 0..900 {
+        mount = mount.value(format!("v{number}").as_str(), 3, &[7; 4096]);
+    }
+    let hive = HiveWriter::default().write(&Key::new("root").key_at(&path, mount));
+    let hive = File::with_data("SOFTWARE", &hive, Storage::Clusters);
+    let layout = Layout {
+        cluster_size: 4096,
+        ..Layout::default()
+    };
+    let volume = write_volume(&layout, &windows_with(hive));
+    let entries: Vec<GptEntry> = (1..=24).map(|number| whole(number, &volume)).collect();
+    let mut disk = vec![0; volume.len() + (1 << 20)];
+    disk[256 * 512..][..volume.len()].copy_from_slice(&volume);
+    put_gpt(&mut disk, 512, Uuid::from_u128(7), &entries);
+    let captures = captures(&image_of(&folder, &disk));
+    assert_eq!(captures.len(), 24);
+    let is_reported = |capture: &Capture| capture.mounted_images.len() == 1;
+    let reported = captures
+        .iter()
+        .filter(|capture| is_reported(capture))
+        .count();
+    // Each takes 7 MiB for the values alone.
+    assert!((10..=18).contains(&reported), "{reported}");
+    for capture in captures.iter().filter(|capture| !is_reported(capture)) {
+        let warnings = warnings(capture);
+        let is_limit = |(code, _): &(WarningCode, String)| *code == WarningCode::LimitReached;
+        assert!(warnings.iter().any(is_limit), "{warnings:?}");
+    }
 }
 
 #[test]

@@ -4,12 +4,6 @@
 //! that was found in a capture, with its drives and its registry hives: in a directory of this host, an image in a
 //! WIM, a disk image, a triage collection. Nothing outside of what was given is ever opened, whatever links say.
 
-#[cfg(any(
-    feature = "captured-wim",
-    feature = "collection",
-    feature = "disk-image"
-))]
-mod allowance;
 #[cfg(feature = "collection")]
 pub mod collection;
 mod directory;

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Scope;
-use super::allowance::Allowance;
 use super::link::Link;
 use super::machine::CapturedMachine;
 use super::mount_traces::MountTraces;
@@ -17,6 +16,7 @@ use super::volume::{
     CapturedFile, Child, FileKind, MAX_MOUNT_DATA_LENGTH, MOUNT_DATA, ReadSeek, Volume,
     is_short_name, trim_end,
 };
+use crate::allowance::Allowance;
 use crate::error::{Error, Position};
 use crate::file_time::FileTime;
 use crate::mount_point::{ReparseData, ReparsePoint, ReparseTag};

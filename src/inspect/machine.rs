@@ -102,7 +102,8 @@ impl RegistryEvidence {
         if let Some(drives) = drives {
             drives.look_for_streams(&registrations);
         }
-        let mut mounted_images = Vec::with_capacity(registrations.len());
+        let mut mounted_images = Vec::new();
+        let mut left_out = 0_u64;
         for registration in &registrations {
             let mut evidence = Evidence::from_registration(registration.clone());
             evidence.liveness = liveness;
@@ -112,7 +113,11 @@ impl RegistryEvidence {
             if let Some(drives) = drives {
                 drives.observe(&mut evidence, &mut warnings);
             }
-            mounted_images.push(mounted_image(&evidence));
+            let image = mounted_image(&evidence);
+            match inspection.room.take(image.weight()) {
+                true => mounted_images.push(image),
+                false => left_out += 1,
+            }
         }
         let mut orphaned_mounts = Vec::new();
         if let Some(drives) = drives.filter(|_| options.find_orphans) {
@@ -122,7 +127,19 @@ impl RegistryEvidence {
                 }
             };
             let orphans = drives.find_orphans(&registrations, &mut warnings, progress);
-            orphaned_mounts.extend(orphans.into_iter().map(orphaned_mount));
+            for orphan in orphans.into_iter().map(orphaned_mount) {
+                match inspection.room.take(orphan.weight()) {
+                    true => orphaned_mounts.push(orphan),
+                    false => left_out += 1,
+                }
+            }
+        }
+        if left_out > 0 {
+            let text = format!(
+                "{left_out} mounted images and orphaned mount directories are left out: no more than {} MiB of them are reported of one piece of evidence",
+                Inspection::MOST_ROOM >> 20
+            );
+            warnings.push(Warning::new(WarningCode::LimitReached, text));
         }
         warnings.extend(drives.map(Drives::take_warnings).unwrap_or_default());
         warnings.extend(std::mem::take(&mut self.system.warnings));
@@ -314,5 +331,9 @@ fn orphaned_mount(orphan: OrphanedMountDirectory) -> OrphanedMount {
 
 fn hex(data: &[u8]) -> String {
     let shown = &data[..data.len().min(OtherValue::MAX_BYTES)];
-    shown.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    let digits = shown
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]);
+    digits.collect()
 }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub use self::companions::companions;
 pub use self::identify::identify;
 use self::machine::{RegistryEvidence, SystemEvidence};
+use crate::allowance::Allowance;
 #[cfg(feature = "captured-wim")]
 use crate::capture::WimCapture;
 #[cfg(feature = "collection")]
@@ -119,10 +120,7 @@ pub struct InspectOptions {
 pub fn inspect(path: impl AsRef<Path>, options: &InspectOptions) -> Result<Report, Error> {
     let path = path.as_ref();
     let name = path.display().to_string();
-    let inspection = Inspection {
-        name: &name,
-        options,
-    };
+    let inspection = Inspection::new(&name, options);
     let captures = inspection.path(path);
     captures
         .map(Report::new)
@@ -140,7 +138,7 @@ pub fn inspect_stream(
     source: impl Read,
     options: &InspectOptions,
 ) -> Result<Report, Error> {
-    let inspection = Inspection { name, options };
+    let inspection = Inspection::new(name, options);
     let capture = inspection.stream(source);
     capture
         .map(|capture| Report::new(vec![capture]))
@@ -151,9 +149,22 @@ pub fn inspect_stream(
 struct Inspection<'a> {
     name: &'a str,
     options: &'a InspectOptions,
+    /// How much memory the report may still take: in hostile evidence the same registry can be that of many machines.
+    room: Allowance,
 }
 
-impl Inspection<'_> {
+impl<'a> Inspection<'a> {
+    /// The most memory that the mounts in a report take, in bytes: a registry of some ten thousand has room.
+    const MOST_ROOM: u64 = 128 << 20;
+
+    fn new(name: &'a str, options: &'a InspectOptions) -> Self {
+        Inspection {
+            name,
+            options,
+            room: Allowance::new(Self::MOST_ROOM),
+        }
+    }
+
     /// Finds out what lies at a path of this host.
     fn path(&self, path: &Path) -> Result<Vec<Capture>, Error> {
         // Not every system opens a directory as a file.

@@ -10,7 +10,7 @@ use lzma_rust2::{LzmaReader, XzReader};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use crate::capture::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 

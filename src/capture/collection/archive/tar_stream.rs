@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::compression::{Compression, Decompressed};
 use super::tar_header::BLOCK;
-use crate::capture::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::capture::read_at::{ReadAt, ReadAtCursor};
 use crate::error::{Error, Position};
 

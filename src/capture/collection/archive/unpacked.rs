@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::rc::Rc;
 
 use super::compression::Decompressed;
-use crate::capture::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 use crate::warning::{Warning, WarningCode, Warnings};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::image_file::ImageFile;
-use crate::capture::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::capture::disk_image::{ReadAt, Seekable};
 use crate::error::Error;
 

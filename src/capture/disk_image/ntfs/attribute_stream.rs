@@ -8,7 +8,7 @@ use super::attribute_list::ListEntry;
 use super::file_record::FileRecord;
 use super::file_table::FileTable;
 use super::run_list::{Run, RunList};
-use crate::capture::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 

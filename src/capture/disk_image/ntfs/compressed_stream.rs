@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::attribute_stream::AttributeStream;
 use super::lznt1;
-use crate::capture::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 

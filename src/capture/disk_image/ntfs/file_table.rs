@@ -11,7 +11,7 @@ use super::boot_sector::BootSector;
 use super::file_record::FileRecord;
 use super::file_reference::FileReference;
 use super::run_list::{Run, RunList};
-use crate::capture::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::capture::disk_image::ReadAt;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};

@@ -9,7 +9,7 @@ use super::attribute_set::{AttributeSet, Found};
 use super::attribute_stream::AttributeStream;
 use super::compressed_stream::CompressedStream;
 use super::wof::WofStream;
-use crate::capture::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::capture::disk_image::ReadAt;
 use crate::error::{Error, Position};
 use crate::mount_point::{ReparseData, WofProvider};

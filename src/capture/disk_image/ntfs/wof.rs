@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use super::ntfs_stream::Content;
-use crate::capture::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::{Error, Position};
 use crate::wim::compression::{lzx, xpress};

@@ -11,7 +11,7 @@ use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pages::Pages;
 use super::pieces::{Piece, Pieces, Place, stored_size_of};
-use crate::capture::allowance::Allowance;
+use crate::allowance::Allowance;
 use crate::capture::disk_image::ReadAt;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;

@@ -6,8 +6,8 @@ use nom::Parser;
 use nom::number::complete::{le_u8, le_u16, le_u32, le_u64};
 
 use super::descriptor;
+use crate::allowance::Allowance;
 use crate::binary::{byte_array, structure};
-use crate::capture::allowance::Allowance;
 use crate::capture::disk_image::container::decompression::Compression;
 use crate::capture::disk_image::container::image_file::ImageFile;
 use crate::capture::disk_image::container::neighbours::Opening;

@@ -7,7 +7,7 @@ use crate::error::Error;
 
 /// How much may still be decompressed, or gone through, in all.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     left: Cell<u64>,
 }
 
@@ -20,7 +20,7 @@ impl Allowance {
     const RATIO: u64 = 200;
 
     /// So many bytes, or other things.
-    pub(super) const fn new(whole: u64) -> Self {
+    pub(crate) const fn new(whole: u64) -> Self {
         Allowance {
             left: Cell::new(whole),
         }
@@ -28,13 +28,13 @@ impl Allowance {
 
     /// For decompressing what the evidence holds so many bytes of.
     #[cfg(feature = "disk-image")]
-    pub(super) fn of_compressed(size: u64) -> Self {
+    pub(crate) fn of_compressed(size: u64) -> Self {
         let whole = size.saturating_mul(Self::RATIO);
         Allowance::new(whole.saturating_add(Self::LEAST))
     }
 
     /// Counts some, if there are so many left.
-    pub(super) fn take(&self, count: u64) -> bool {
+    pub(crate) fn take(&self, count: u64) -> bool {
         let left = self.left.get().checked_sub(count);
         self.left.set(left.unwrap_or(self.left.get()));
         left.is_some()
@@ -45,7 +45,7 @@ impl Allowance {
     /// # Errors
     /// When that is too much.
     #[cfg(any(feature = "collection", feature = "disk-image"))]
-    pub(super) fn decompress(&self, bytes: usize) -> Result<(), Error> {
+    pub(crate) fn decompress(&self, bytes: usize) -> Result<(), Error> {
         match self.take(bytes as u64) {
             true => Ok(()),
             false => Err(Error::unsupported(
