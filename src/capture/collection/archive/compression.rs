@@ -90,7 +90,7 @@ impl fmt::Debug for Decompressed {
 
 impl Decompressed {
     /// So many bytes may come out whatever their ratio: a hive of which most is free space can shrink to a hundredth.
-    pub(super) const FREE_LENGTH: u64 = 1 << 30;
+    const FREE_LENGTH: u64 = 1 << 30;
     /// Behind them so many times of what went in. Text rarely unpacks to more than 20 times its size.
     pub(super) const MAX_RATIO: u64 = 200;
 
@@ -121,6 +121,13 @@ impl Decompressed {
         })
     }
 
+    /// At most how many bytes come out of so many.
+    pub(super) fn most_out_of(packed: u64) -> u64 {
+        packed
+            .saturating_mul(Self::MAX_RATIO)
+            .max(Self::FREE_LENGTH)
+    }
+
     /// How many bytes came out so far.
     pub(super) fn produced(&self) -> u64 {
         self.produced
@@ -138,8 +145,7 @@ impl Read for Decompressed {
         let length = read.map_err(|error| damage(self.compression, &error))?;
         self.produced += length as u64;
         self.allowance.decompress(length)?;
-        let allowed = self.consumed.get().saturating_mul(Self::MAX_RATIO);
-        if self.produced > allowed.max(Self::FREE_LENGTH) {
+        if self.produced > Self::most_out_of(self.consumed.get()) {
             return Err(Error::malformed(
                 format!(
                     "data of more than {} bytes to be at most {} times as large as their {} form",

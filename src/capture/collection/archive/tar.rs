@@ -157,6 +157,7 @@ impl Tar {
             let member = MemberData {
                 name: String::from_utf8_lossy(ONE_FILE).into_owned(),
                 size,
+                most: size,
                 crc32: None,
             };
             let unpacked = Unpacked::complete(member, kept, Rc::clone(shared));
@@ -198,6 +199,7 @@ impl Tar {
         let member = MemberData {
             name,
             size,
+            most: Decompressed::most_out_of(self.source.size()),
             crc32: None,
         };
         let allowance = Rc::clone(&shared.allowance);
@@ -429,12 +431,13 @@ impl Pass<'_> {
             return self.skip(size - start_length + padding(size));
         }
         let kept = KeptMember::take(start, size, &mut self.stream, self.shared);
+        let length = kept.len();
         let member = MemberData {
             name: String::from_utf8_lossy(name).into_owned(),
             size,
+            most: length,
             crc32: None,
         };
-        let length = kept.len();
         let unpacked = Unpacked::complete(member, kept, Rc::clone(self.shared));
         self.kept.insert(index, Rc::new(unpacked));
         self.position += length;

@@ -83,7 +83,10 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub(super) struct MemberData {
     pub(super) name: String,
+    /// What the archive says, whatever is there.
     pub(super) size: u64,
+    /// At most how many bytes there can be.
+    pub(super) most: u64,
     pub(super) crc32: Option<u32>,
 }
 
@@ -266,6 +269,10 @@ impl Unpacked {
 impl ReadAt for Unpacked {
     fn size(&self) -> u64 {
         self.member.size
+    }
+
+    fn stored_size(&self) -> u64 {
+        self.member.size.min(self.member.most)
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

@@ -165,6 +165,7 @@ impl Zip {
         let member = MemberData {
             name,
             size,
+            most: Decompressed::most_out_of(end - start),
             crc32: Some(place.crc32),
         };
         let allowance = Rc::clone(&shared.allowance);
