@@ -38,6 +38,11 @@ impl ImageFile {
         self.bytes.size()
     }
 
+    /// At most how many of its bytes the evidence can hold.
+    pub(super) fn stored_size(&self) -> u64 {
+        self.bytes.stored_size()
+    }
+
     /// Fills `buffer` from `offset` on; `what` says what stands there.
     pub(super) fn read(
         &self,

@@ -69,7 +69,7 @@ impl Disk {
         neighbours: Rc<dyn Neighbours>,
     ) -> Result<(Disk, Warnings), Error> {
         let mut warnings = Warnings::default();
-        let opening = Opening::new(neighbours, bytes.size());
+        let opening = Opening::new(neighbours, bytes.stored_size());
         let disk = open_any(ImageFile::new(bytes, None), name, &opening, &mut warnings)?;
         Ok((disk, warnings))
     }

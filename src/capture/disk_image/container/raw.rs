@@ -19,6 +19,8 @@ const OPEN_PARTS: usize = 64;
 pub(super) struct SplitRaw {
     parts: Vec<Part>,
     size: u64,
+    /// At most how much of it the parts can hold.
+    stored_size: u64,
     opening: Opening,
     opened: RecentlyUsed<usize, ImageFile>,
 }
@@ -65,6 +67,7 @@ impl SplitRaw {
             size: first.size(),
         }];
         let mut size = first.size();
+        let mut stored_size = first.stored_size();
         for number in (number + 1..).take(MOST_PARTS) {
             let name = part_name(name, number, digits);
             let Some(part) = opening.open(&name)? else {
@@ -75,6 +78,7 @@ impl SplitRaw {
                 break;
             };
             size = end;
+            stored_size = stored_size.saturating_add(part.stored_size());
             parts.push(Part {
                 name,
                 start,
@@ -99,6 +103,7 @@ impl SplitRaw {
         Ok(Some(SplitRaw {
             parts,
             size,
+            stored_size,
             opening: opening.clone(),
             opened: RecentlyUsed::new(OPEN_PARTS),
         }))
@@ -127,7 +132,7 @@ impl Pieces for SplitRaw {
     }
 
     fn stored_size(&self) -> u64 {
-        self.size
+        self.stored_size
     }
 
     fn piece(&self, offset: u64, length: u64) -> Result<Piece, Error> {

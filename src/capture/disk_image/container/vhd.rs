@@ -383,9 +383,9 @@ impl Pieces for Vhd {
 
     fn stored_size(&self) -> u64 {
         match &self.data {
-            Data::Fixed(file) => file.size(),
+            Data::Fixed(file) => file.stored_size(),
             Data::Blocks { pages, parent, .. } => {
-                let file = pages.file().size();
+                let file = pages.file().stored_size();
                 file.saturating_add(stored_size_of(parent.as_ref()))
             }
         }

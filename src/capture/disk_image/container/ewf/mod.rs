@@ -140,7 +140,7 @@ impl Ewf {
             size,
             chunk_size,
             sector_size: volume.bytes_per_sector,
-            file_size: file.size(),
+            file_size: file.stored_size(),
             opening: opening.clone(),
             opened: RecentlyUsed::new(OPEN_SEGMENTS),
             read_tables: RecentlyUsed::new(KEPT_ENTRIES),
@@ -214,7 +214,7 @@ impl Ewf {
             return Err(file.name_in(Error::malformed(expected, found)));
         }
         let sections = SegmentSections::read(&file, warnings)?;
-        self.file_size = self.file_size.saturating_add(file.size());
+        self.file_size = self.file_size.saturating_add(file.stored_size());
         self.segments.push(name.to_owned());
         self.add_tables(sections.tables);
         Ok(Some(sections.end))

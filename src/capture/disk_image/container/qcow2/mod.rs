@@ -196,7 +196,7 @@ impl Pieces for Qcow2 {
     }
 
     fn stored_size(&self) -> u64 {
-        let file = Compression::most_out_of(self.pages.file().size());
+        let file = Compression::most_out_of(self.pages.file().stored_size());
         file.saturating_add(stored_size_of(self.backing.as_ref()))
     }
 

@@ -184,7 +184,7 @@ impl Pieces for Vhdx {
     }
 
     fn stored_size(&self) -> u64 {
-        let file = self.pages.file().bytes().stored_size();
+        let file = self.pages.file().stored_size();
         file.saturating_add(stored_size_of(self.parent.as_ref()))
     }
 

@@ -118,7 +118,7 @@ impl ReadAt for Replayed {
     }
 
     fn stored_size(&self) -> u64 {
-        self.file.bytes().stored_size()
+        self.file.stored_size()
     }
 
     fn read_exact_at(&self, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {

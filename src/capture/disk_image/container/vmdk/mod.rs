@@ -91,7 +91,7 @@ impl Vmdk {
                 true => "stream-optimised",
                 false => "sparse",
             };
-            file_size = file.size();
+            file_size = file.stored_size();
             let sparse = SparseExtent::new(file.clone(), header, opening);
             sparse.check_end(warnings);
             extents = vec![Extent {
@@ -221,7 +221,9 @@ fn find_extent(
     let found = opening.open(name.as_ref())?;
     if let Some(bytes) = &found {
         let extent = ImageFile::new(bytes.clone(), Some(name));
-        let is_new = files.insert(name.to_lowercase(), extent.size()).is_none();
+        let is_new = files
+            .insert(name.to_lowercase(), extent.stored_size())
+            .is_none();
         if is_sparse {
             let header = SparseHeader::read(&extent, warnings)?;
             let sparse = SparseExtent::new(extent.clone(), header, opening);
