@@ -82,7 +82,7 @@ impl VolumeMembers {
             }
             pending.extend(children.into_iter().rev());
         }
-        listed.members.warn_of_extras(warnings);
+        listed.is_whole &= listed.members.has_all_extras(warnings);
         Ok(listed)
     }
 

@@ -214,8 +214,8 @@ impl MemberList {
         (count < MAX_EXTRAS).then_some(bytes)
     }
 
-    /// Says how many targets of links and streams are not known.
-    pub(in crate::capture::collection) fn warn_of_extras(&self, warnings: &mut Warnings) {
+    /// Whether all targets of links and streams are known. Says how many are not: of these, none is absent.
+    pub(in crate::capture::collection) fn has_all_extras(&self, warnings: &mut Warnings) -> bool {
         if self.extras_left_out > 0 {
             let text = format!(
                 "{} targets of links and streams of directories are left out: no more than {MAX_EXTRAS}, of {} MiB together, are kept",
@@ -224,6 +224,7 @@ impl MemberList {
             );
             warnings.push(Warning::new(WarningCode::LimitReached, text));
         }
+        self.extras_left_out == 0
     }
 
     /// The stream that is kept with a member.
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!(members.mount_data(999), Some(&[][..]));
         assert!(members.extra_bytes <= MAX_EXTRA_BYTES);
         let mut warnings = Warnings::default();
-        members.warn_of_extras(&mut warnings);
+        assert!(!members.has_all_extras(&mut warnings));
         assert_eq!(warnings.as_slice()[0].code(), WarningCode::LimitReached);
     }
 }

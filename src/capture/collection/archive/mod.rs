@@ -81,7 +81,7 @@ impl Archive {
                 "something else",
             ));
         };
-        members.warn_of_extras(&mut warnings);
+        let is_whole = members.has_all_extras(&mut warnings) && is_whole;
         let archive = Archive {
             members,
             container,
@@ -101,7 +101,8 @@ impl Archive {
         self.len() == 0
     }
 
-    /// Whether the archive could be listed to its end: otherwise there may have been other members.
+    /// Whether the archive could be listed to its end, and all that it tells beside members is kept: otherwise there may have been
+    /// more.
     pub fn is_whole(&self) -> bool {
         self.is_whole
     }
