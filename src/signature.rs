@@ -1,7 +1,7 @@
 //! What a file is, told from its first bytes.
 
 /// Signatures of things that are handed over by mistake, or belong to another reader.
-const SIGNATURES: [(&[u8], &str); 20] = [
+const SIGNATURES: [(&[u8], &str); 21] = [
     (b"regf", "a registry hive"),
     (b"HvLE", "a registry transaction log without its hive"),
     (
@@ -25,6 +25,7 @@ const SIGNATURES: [(&[u8], &str); 20] = [
     (b"\xFD7zXZ\0", "an xz archive"),
     (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
     (b"Rar!\x1A\x07", "a RAR archive"),
+    (b"MSCF\0\0\0\0", "a cabinet archive"),
     (b"ElfFile\0", "an event log"),
     (b"MZ", "a Windows program"),
     (b"\x7FELF", "a Linux program"),
@@ -36,7 +37,7 @@ pub(crate) fn describe(start: &[u8]) -> Option<&'static str> {
         return Some("an empty file");
     }
     if start.iter().all(|&byte| byte == 0) {
-        return Some("zero bytes");
+        return Some("nothing but zeros");
     }
     if let Some((_, name)) = SIGNATURES
         .iter()

@@ -81,6 +81,19 @@ fn archives_are_known_by_their_content() {
 }
 
 #[test]
+fn archives_that_are_not_read_are_named() {
+    for (start, name) in [
+        (&b"7z\xBC\xAF\x27\x1C\0\x04"[..], "7z"),
+        (b"Rar!\x1A\x07\x01\0", "RAR"),
+    ] {
+        assert!(Archive::is_archive(start));
+        let error = open(start.to_vec()).err().unwrap();
+        assert!(error.is_unsupported());
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
 fn what_is_compressed_and_no_archive_is_the_only_member() {
     let export = b"Windows Registry Editor Version 5.00\r\n\r\n";
     let archive = opened(gzip(export));

@@ -49,6 +49,19 @@ fn folder() -> TempDir {
     write("zeros.img", &[0; 4096]);
     write("events.evtx", b"ElfFile\0and so on");
     write("hives.7z", b"7z\xBC\xAF\x27\x1C\0\x04and so on");
+    write(
+        "image.aff4",
+        &zip(&[ZipMember::stored("information.turtle", b"@prefix aff4:")]),
+    );
+    let disk = |offset: usize, signature: &[u8]| {
+        let mut disk = vec![0; 0x9000];
+        disk[offset..offset + signature.len()].copy_from_slice(signature);
+        disk
+    };
+    write("machine.vdi", &disk(64, &[0x7F, 0x10, 0xDA, 0xBE]));
+    write("install.iso", &disk(0x8001, b"CD001"));
+    write("encrypted.img", &disk(3, b"-FVE-FS-"));
+    write("data.img", &disk(3, b"EXFAT   "));
     write("cut.reg", &export.as_bytes()[..30]);
     write("cut.hive", &software[..3000]);
     write("cut.wim", &wim[..1000]);
@@ -95,6 +108,11 @@ const CASES: &[&[&str]] = &[
     &["nothing.zip"],
     &["notes.gz"],
     &["encrypted.zip"],
+    &["image.aff4"],
+    &["machine.vdi"],
+    &["install.iso"],
+    &["encrypted.img"],
+    &["data.img"],
     // Evidence that is damaged.
     &["cut.reg"],
     &["cut.hive"],

@@ -75,6 +75,8 @@ fn formats_that_are_not_read_are_named() {
         (b"WithoutFreeSpace", "Parallels"),
         (b"EVF2\r\n\x81\0", "Ex01"),
         (b"LVF\x09\r\n\xFF\0", "L01"),
+        (b"ADSEGMENTEDFILE\0", "AD1"),
+        (b"\x18\0\0\0SignedImage ", "FFU"),
         (b"AFF10\r\n\0", "AFF"),
         (b"COWD", "COWD"),
     ] {

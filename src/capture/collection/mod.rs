@@ -315,6 +315,13 @@ impl Collection {
     }
 
     fn without_captures(&self) -> Error {
+        let names = || (0..self.members.len()).map(|index| self.member_name(index));
+        if names().any(|name| name == "information.turtle") {
+            return Error::unsupported(
+                "an AFF4 image",
+                "export it as E01 or as a raw image with the tool that made it",
+            );
+        }
         let expected = "a collection with Windows\\System32\\config\\SOFTWARE, a SOFTWARE hive or a registry export";
         let found = match self.members.len() {
             1 => "one member, which is none".to_owned(),

@@ -18,7 +18,7 @@ use crate::warning::{Warning, WarningCode, Warnings};
 pub struct DiskCapture {
     volumes: Vec<DiskVolume>,
     /// The volumes that are not read, in the order of the disk, and what they are.
-    others: Vec<String>,
+    others: Vec<OtherVolume>,
     /// NTFS volumes that were more than are looked into.
     left_out: usize,
     /// Whether there may be a Windows on one of those.
@@ -95,11 +95,7 @@ impl DiskCapture {
             capture.add(disk, partition);
         }
         if capture.volumes.is_empty() {
-            let found = match capture.others.is_empty() {
-                true => "none".to_owned(),
-                false => capture.others.join("; "),
-            };
-            return Err(capture.nothing_to_judge("an NTFS volume", found));
+            return Err(capture.without_ntfs());
         }
         if capture.left_out > 0 {
             let text = format!(
@@ -110,8 +106,9 @@ impl DiskCapture {
             let warning = Warning::new(WarningCode::LimitReached, text);
             capture.warnings.push(warning);
         }
-        for text in std::mem::take(&mut capture.others) {
-            let warning = Warning::new(WarningCode::VolumeNotRead, text);
+        for OtherVolume { text, remedy } in std::mem::take(&mut capture.others) {
+            let remedy = remedy.map_or(String::new(), |remedy| format!("; {remedy}"));
+            let warning = Warning::new(WarningCode::VolumeNotRead, format!("{text}{remedy}"));
             capture.warnings.push(warning);
         }
         Ok(capture)
@@ -125,13 +122,16 @@ impl DiskCapture {
             Ok(file_system) => file_system,
             Err(error) => {
                 let place = number.map_or("the disk".to_owned(), |n| format!("partition {n}"));
-                self.others.push(format!("{place} cannot be read: {error}"));
+                self.others.push(OtherVolume {
+                    text: format!("{place} cannot be read: {error}"),
+                    remedy: None,
+                });
                 self.hides_windows = true;
                 return;
             }
         };
         if file_system != FileSystem::Ntfs {
-            self.others.push(other_volume(partition, file_system));
+            self.others.push(OtherVolume::new(partition, file_system));
             self.hides_windows |= file_system.may_hold_windows() && !partition.kind.is_reserved();
             return;
         }
@@ -199,6 +199,20 @@ impl DiskCapture {
             false => format!("NTFS volumes without it: {}", names.join(", ")),
         };
         self.nothing_to_judge("a volume with Windows\\System32\\config\\SOFTWARE", found)
+    }
+
+    fn without_ntfs(&self) -> Error {
+        let texts: Vec<_> = self.others.iter().map(|other| &*other.text).collect();
+        let found = match texts.is_empty() {
+            true => "none".to_owned(),
+            false => texts.join("; "),
+        };
+        let error = self.nothing_to_judge("an NTFS volume", found);
+        match self.others.iter().find_map(|other| other.remedy) {
+            Some(remedy) => error.or_remedy(remedy),
+            None if error.holds_no_capture() => error.or_remedy("name the disk that Windows is on"),
+            None => error,
+        }
     }
 
     fn nothing_to_judge(&self, expected: &'static str, found: String) -> Error {
@@ -282,21 +296,33 @@ impl Drives {
     }
 }
 
-/// What is said of a volume that is not read.
-fn other_volume(partition: &Partition, file_system: FileSystem) -> String {
-    let place = match partition.number {
-        0 => "the whole disk".to_owned(),
-        number => format!("partition {number} ({})", partition.kind),
-    };
-    let remedy = match file_system {
-        FileSystem::BitLocker | FileSystem::Luks => {
-            "; decrypt it, or unlock it and take an image of the unlocked volume"
+/// A volume that is not read.
+#[derive(Debug)]
+struct OtherVolume {
+    text: String,
+    remedy: Option<&'static str>,
+}
+
+impl OtherVolume {
+    fn new(partition: &Partition, file_system: FileSystem) -> Self {
+        use FileSystem as Is;
+        let place = match partition.number {
+            0 => "the whole disk".to_owned(),
+            number => format!("partition {number} ({})", partition.kind),
+        };
+        let remedy = match file_system {
+            Is::BitLocker | Is::Luks => {
+                Some("decrypt it, or unlock it and take an image of the unlocked volume")
+            }
+            Is::DynamicDisk | Is::StorageSpaces | Is::LinuxRaid | Is::Lvm => {
+                Some("assemble it, and take an image of the volume in it")
+            }
+            Is::Iso9660 => Some("unpack it, and name the WIM file in it (sources\\install.wim)"),
+            _ => None,
+        };
+        OtherVolume {
+            text: format!("{place} is {file_system}: only NTFS is looked into"),
+            remedy,
         }
-        FileSystem::DynamicDisk
-        | FileSystem::StorageSpaces
-        | FileSystem::LinuxRaid
-        | FileSystem::Lvm => "; assemble it, and take an image of the volume in it",
-        _ => "",
-    };
-    format!("{place} is {file_system}: only NTFS is looked into{remedy}")
+    }
 }

@@ -38,21 +38,34 @@ enum Container {
     Tar(Tar),
 }
 
+/// Archives that are known by name, and not read.
+const NOT_READ: [(&[u8], &str); 2] = [
+    (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
+    (b"Rar!\x1A\x07", "a RAR archive"),
+];
+
+fn not_read(start: &[u8]) -> Option<&'static str> {
+    let known = NOT_READ.iter();
+    let mut found = known.filter(|(magic, _)| start.starts_with(magic));
+    found.next().map(|(_, name)| *name)
+}
+
 impl Archive {
     /// How many bytes from a file's start tell whether it is an archive.
     pub const START: usize = tar_header::BLOCK;
 
     /// Whether a file is an archive, by its first [`START`](Self::START) bytes: zip; tar, plain or compressed by gzip, xz,
-    /// zstd or bzip2. What is compressed need not be an archive inside: then it is the only member.
+    /// zstd or bzip2. What is compressed need not be an archive inside: then it is the only member. 7z and RAR archives are
+    /// known too, and [`open`](Self::open) refuses them.
     pub fn is_archive(start: &[u8]) -> bool {
-        Zip::is_zip(start) || Tar::detect(start).is_some()
+        Zip::is_zip(start) || Tar::detect(start).is_some() || not_read(start).is_some()
     }
 
     /// Lists the members of an archive. A single compressed file is one of one member. A compressed tar archive is unpacked
     /// once for that; what is evidence of mounts in it is kept on the way.
     ///
     /// # Errors
-    /// When it is no archive, or has more members than can be dealt with. Where it is damaged after some members,
+    /// When it is no archive or one of a format that is not read, or has more members than can be dealt with. Where it is damaged after some members,
     /// there is a warning, and [`is_whole`](Self::is_whole) is false.
     pub fn open(source: Rc<dyn ReadAt>) -> Result<(Self, Warnings), Error> {
         let length = source.size().min(Self::START as u64);
@@ -75,6 +88,11 @@ impl Archive {
                 &mut warnings,
             )?;
             (Container::Tar(tar), is_whole)
+        } else if let Some(name) = not_read(&start) {
+            return Err(Error::unsupported(
+                name,
+                "unpack it, and name what comes out",
+            ));
         } else {
             return Err(Error::malformed(
                 "an archive: zip, or tar, plain or compressed by gzip, xz, zstd or bzip2",

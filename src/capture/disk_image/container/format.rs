@@ -42,7 +42,7 @@ pub enum UnsupportedContainer {
     Parallels,
     /// Ex01, the second version of the Expert Witness Format.
     Ewf2,
-    /// L01 or Lx01, which hold files, not disks.
+    /// L01, Lx01 or AD1, which hold files, not disks.
     LogicalEvidence,
     /// AFF, the Advanced Forensic Format.
     Aff,
@@ -52,12 +52,14 @@ pub enum UnsupportedContainer {
     VmdkCowd,
     /// SESparse, of VMware ESXi.
     VmdkSeSparse,
+    /// FFU, Full Flash Update: a disk as DISM captures it.
+    Ffu,
 }
 
 use UnsupportedContainer as Unsupported;
 
 /// Where the signature of a format stands, for those that are only named.
-const SIGNATURES: [(u64, &[u8], Unsupported); 13] = [
+const SIGNATURES: [(u64, &[u8], Unsupported); 15] = [
     (64, &[0x7F, 0x10, 0xDA, 0xBE], Unsupported::Vdi),
     (0, b"QFI\xFB\0\0\0\x01", Unsupported::Qcow1),
     (0, b"QED\0", Unsupported::Qed),
@@ -66,6 +68,8 @@ const SIGNATURES: [(u64, &[u8], Unsupported); 13] = [
     (0, b"EVF2\r\n\x81\0", Unsupported::Ewf2),
     (0, b"LVF\x09\r\n\xFF\0", Unsupported::LogicalEvidence),
     (0, b"LEF2\r\n\x81\0", Unsupported::LogicalEvidence),
+    (0, b"ADSEGMENTEDFILE", Unsupported::LogicalEvidence),
+    (4, b"SignedImage ", Unsupported::Ffu),
     (0, b"AFF10\r\n\0", Unsupported::Aff),
     (0, b"AFF11\r\n\0", Unsupported::Aff),
     (0, b"COWD", Unsupported::VmdkCowd),
@@ -122,6 +126,7 @@ impl UnsupportedContainer {
                 "export it as E01, or as a raw image (EnCase, FTK Imager, or ewfexport of libewf)"
             }
             Unsupported::LogicalEvidence => "it holds files: extract them, and name the folder",
+            Unsupported::Ffu => "apply it to a disk (dism /Apply-Ffu), and take an image of that",
             Unsupported::Aff => "convert it to a raw image (affconvert -r)",
             Unsupported::VmdkCowd | Unsupported::VmdkSeSparse => {
                 "clone the disk without its snapshots (vmkfstools -i), and name the clone"
@@ -143,10 +148,11 @@ impl fmt::Display for UnsupportedContainer {
             Unsupported::Qed => "a QEMU enhanced disk (QED)",
             Unsupported::Parallels => "a Parallels disk (HDD)",
             Unsupported::Ewf2 => "an EnCase image of the second version (Ex01)",
-            Unsupported::LogicalEvidence => "a logical evidence file (L01, Lx01)",
+            Unsupported::LogicalEvidence => "a logical evidence file (L01, Lx01, AD1)",
             Unsupported::Aff => "an Advanced Forensic Format image (AFF)",
             Unsupported::Dmg => "a macOS disk image (DMG)",
             Unsupported::VmdkCowd => "a VMware ESX sparse disk (VMDK, COWD)",
+            Unsupported::Ffu => "a Full Flash Update image (FFU)",
             Unsupported::VmdkSeSparse => {
                 "a VMware ESXi space-efficient sparse disk (VMDK, SESparse)"
             }
