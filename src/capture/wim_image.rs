@@ -430,3 +430,37 @@ impl CapturedFile for ImageFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::MountDirectory;
+
+    /// What is found of the mount of the first image where only so many entries of directories may be gone through.
+    fn observe(entries: u64) -> Result<Observation<MountDirectory>, Error> {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        let mut wim = WimCapture::open(&fixtures.join("captured-wim/lzms.wim"))?;
+        wim.entries = Rc::new(Allowance::new(entries));
+        let machine = wim.machine(1, None)?;
+        let path = WideString::from("C:\\mount");
+        let mut warnings = Warnings::default();
+        Ok(machine.drives().mount_directory(&path, &mut warnings))
+    }
+
+    #[test]
+    fn entries_that_are_gone_through_again_and_again_come_to_an_end() {
+        assert!(observe(100).is_ok_and(|found| found.is_present()));
+        let is_refused = |error: &Error| error.to_string().contains("again and again");
+        assert!(observe(0).is_err_and(|error| is_refused(&error)));
+        // Enough for the hives: then the mount directory is not absent, but cannot be looked for.
+        let outcomes: Vec<_> = (1..100)
+            .filter_map(|entries| observe(entries).ok())
+            .collect();
+        assert!(
+            matches!(&outcomes[0], Observation::Unreadable(error) if is_refused(error)),
+            "{:?}",
+            outcomes[0]
+        );
+        assert!(!outcomes.iter().any(|it| matches!(it, Observation::Absent)));
+    }
+}
