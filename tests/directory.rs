@@ -432,6 +432,31 @@ fn a_plain_copy_does_not_show_streams_until_one_is_seen() {
 }
 
 #[test]
+fn a_stream_on_one_drive_tells_nothing_of_a_drive_from_elsewhere() {
+    let stream = mount_data(MOUNT_ID, r"C:\one", r"C:\a.wim");
+    let of_capture = Tree::new()
+        .file("Windows/System32/config/SOFTWARE", software(&[]))
+        .file("one%3A$WIMMOUNTDATA", stream)
+        .file("three/file", "");
+    let from_elsewhere = Tree::new().file("two/file", "");
+    let mut capture = open(&of_capture);
+    let drives = capture.drives_mut();
+    drives.add(drive("D"), from_elsewhere.path()).unwrap();
+    let paths = [r"D:\two", r"C:\one", r"C:\three"];
+    drives.look_for_streams(&paths.map(|path| Registered::new(path, "").registration()));
+    let streams = paths.map(|path| {
+        directory(drives, path)
+            .present()
+            .unwrap()
+            .mount_data
+            .clone()
+    });
+    assert_not_captured(&streams[0], NotCaptured::Streams);
+    assert!(streams[1].is_present());
+    assert_absent(&streams[2]);
+}
+
+#[test]
 fn a_stream_that_is_too_long_or_no_mount_data_is_unreadable() {
     for stream in [vec![0; 65_537], b"short".to_vec()] {
         let tree = Tree::new()

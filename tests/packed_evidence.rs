@@ -24,7 +24,8 @@ use archive_writer::{TarNames, TarWriter, ZipMember, gzip, zip};
 use bzip2::write::BzEncoder;
 use captured_tree::{MOUNT_ID, Registered, Tree, mount_data, software};
 use dism_mount_status::{
-    Capture, Error, EvidenceKind, InspectOptions, Liveness, Warning, WarningCode, identify, inspect,
+    Capture, DismMountStatus, Error, EvidenceKind, InspectOptions, Liveness, Warning, WarningCode,
+    identify, inspect,
 };
 use ntfs_writer::{File, Layout, Storage, write_volume};
 use proptest::prelude::*;
@@ -139,6 +140,62 @@ fn kapes_folders_of_shadow_copies_are_captures_of_their_own_wherever_they_lie() 
 }
 
 #[test]
+fn a_folder_of_drives_is_judged_as_the_same_files_in_an_archive() {
+    let files = [
+        (format!("C/{}", HIVE.join("/")), hive(r"C:\mount\m")),
+        ("C/Users/x".to_owned(), Vec::new()),
+        ("C/ProgramData/x".to_owned(), Vec::new()),
+        ("C/Program Files/x".to_owned(), Vec::new()),
+    ];
+    let members = files
+        .iter()
+        .map(|(name, data)| ZipMember::stored(name, data));
+    let packed = inspected(&zip(&members.collect::<Vec<_>>())).unwrap();
+    let tree = files
+        .iter()
+        .fold(Tree::new(), |tree, (name, data)| tree.file(name, data));
+    let options = InspectOptions::default();
+    let lying = inspect(tree.path(), &options).unwrap().captures;
+    // Collectors take what they were told to: what is not there is not absent, whatever is.
+    assert_eq!(lying[0].mounted_images, packed[0].mounted_images);
+    let image = &lying[0].mounted_images[0];
+    assert_eq!(image.mount_status, DismMountStatus::Ok);
+    assert_eq!(
+        (lying[0].kind, lying[0].captured),
+        (packed[0].kind, packed[0].captured)
+    );
+    assert_eq!(identify(tree.path()).unwrap(), COLLECTION);
+    // The hives alone say nothing of the machine.
+    let folder = tree.path().join("C/Windows/System32/config");
+    let captures = inspect(folder, &options).unwrap().captures;
+    assert_eq!(captures[0].captured, Liveness::Unknown);
+    assert!(!captures[0].files_examined);
+}
+
+#[test]
+fn a_drive_folder_of_velociraptor_is_a_collection_whose_names_are_decoded() {
+    let mount = r"C:\work\img(1)";
+    let tree = Tree::new()
+        .file(&format!("C%3A/{}", HIVE.join("/")), hive(mount))
+        .file(
+            "C%3A/work/img%281%29%3A$WIMMOUNTDATA",
+            mount_data(MOUNT_ID, mount, WIM),
+        );
+    let options = InspectOptions::default();
+    let captures = inspect(tree.path(), &options).unwrap().captures;
+    assert_eq!(told(&captures), [(None, COLLECTION, mount.to_owned())]);
+    assert_eq!(captures[0].captured, Liveness::Running);
+    let codes = captures[0].mounted_images[0].findings.iter();
+    let codes: Vec<_> = codes.map(|finding| finding.code.as_str()).collect();
+    assert_eq!(codes, ["image-file-not-captured"]);
+    assert_eq!(identify(tree.path()).unwrap(), COLLECTION);
+    // In the root of a Windows it is a folder of the machine's own.
+    let tree = tree.file(&HIVE.join("/"), hive(mount));
+    let directory = Some(EvidenceKind::Directory);
+    assert_eq!(identify(tree.path()).unwrap(), directory);
+}
+
+#[test]
 fn a_shadow_copy_without_a_hive_is_said_to_be_left_out() {
     let tree = Tree::new()
         .file(&format!("C/{}", HIVE.join("/")), hive(r"C:\now"))
@@ -146,11 +203,8 @@ fn a_shadow_copy_without_a_hive_is_said_to_be_left_out() {
     let captures = inspect(tree.path(), &InspectOptions::default())
         .unwrap()
         .captures;
-    // A name alone does not say that the machine was running.
-    let directory = Some(EvidenceKind::Directory);
-    assert_eq!(told(&captures), [(None, directory, r"C:\now".to_owned())]);
-    assert_eq!(captures[0].captured, Liveness::Stopped);
-    assert_eq!(identify(tree.path()).unwrap(), directory);
+    assert_eq!(told(&captures), [(None, COLLECTION, r"C:\now".to_owned())]);
+    assert_eq!(identify(tree.path()).unwrap(), COLLECTION);
     assert_eq!(
         not_used(&captures[0]),
         ["shadow copy VSS1 has no SOFTWARE hive: it is not used"]

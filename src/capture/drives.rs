@@ -23,15 +23,23 @@ use crate::windows_path::{PathComponent, WindowsPath};
 /// drives.
 #[derive(Debug)]
 pub struct Drives {
-    volumes: Vec<(DriveName, Box<dyn Volume>)>,
+    drives: Vec<Drive>,
     /// What the caller says of all of them.
     scope: Option<Scope>,
     system_root: WideString,
     warnings: RefCell<Warnings>,
-    /// Whether a `$WIMMOUNTDATA` stream was found: then the capture keeps streams.
-    pub(super) has_shown_stream: Cell<bool>,
+    /// For all drives that one capture holds.
+    has_shown_stream: Rc<Cell<bool>>,
     /// How many bytes of XML data of image files may still be read.
     pub(super) xml_allowance: Cell<u64>,
+}
+
+#[derive(Debug)]
+struct Drive {
+    name: DriveName,
+    volume: Box<dyn Volume>,
+    /// Whether a `$WIMMOUNTDATA` stream was found in what holds the drive: then that keeps streams.
+    has_shown_stream: Rc<Cell<bool>>,
 }
 
 /// A file or directory of the capture, which is no link.
@@ -65,43 +73,62 @@ impl Drives {
     /// for each.
     pub fn new(scope: Option<Scope>) -> Self {
         Drives {
-            volumes: Vec::new(),
+            drives: Vec::new(),
             scope,
             system_root: r"C:\Windows".into(),
             warnings: RefCell::default(),
-            has_shown_stream: Cell::new(false),
+            has_shown_stream: Rc::default(),
             xml_allowance: Cell::new(MAX_XML_SIZE),
         }
     }
 
-    /// Adds a drive that lies in a folder of this host, or replaces the one of that name.
+    /// Adds a drive that lies in a folder of this host, or replaces the one of that name. Whether streams were kept there
+    /// says nothing of other drives.
     ///
     /// # Errors
     /// When the folder cannot be read.
     pub fn add(&mut self, name: DriveName, folder: &Path) -> Result<(), Error> {
         let volume = VolumeFolder::open(folder)
             .map_err(|error| error.in_evidence(folder.display().to_string()))?;
-        self.add_volume(name, Box::new(volume));
+        self.add_apart(name, Box::new(volume));
         Ok(())
     }
 
-    /// Adds a drive, or replaces the one of that name.
+    /// Adds a drive that the capture holds, or replaces the one of that name.
     pub(crate) fn add_volume(&mut self, name: DriveName, volume: Box<dyn Volume>) {
+        self.add_held(name, volume, Rc::clone(&self.has_shown_stream));
+    }
+
+    /// Adds a drive that comes from elsewhere, or replaces the one of that name.
+    pub(super) fn add_apart(&mut self, name: DriveName, volume: Box<dyn Volume>) {
+        self.add_held(name, volume, Rc::default());
+    }
+
+    fn add_held(
+        &mut self,
+        name: DriveName,
+        volume: Box<dyn Volume>,
+        has_shown_stream: Rc<Cell<bool>>,
+    ) {
         self.remove(&name);
-        self.volumes.push((name, volume));
+        self.drives.push(Drive {
+            name,
+            volume,
+            has_shown_stream,
+        });
     }
 
     /// Calls a drive by another name; a drive that has that name already stays what it is, and the other goes.
     pub(super) fn rename(&mut self, from: &DriveName, to: DriveName) {
         if self.names().any(|name| *name == to) {
             self.remove(from);
-        } else if let Some((name, _)) = self.volumes.iter_mut().find(|(name, _)| name == from) {
-            *name = to;
+        } else if let Some(drive) = self.drives.iter_mut().find(|drive| drive.name == *from) {
+            drive.name = to;
         }
     }
 
     fn remove(&mut self, name: &DriveName) {
-        self.volumes.retain(|(known, _)| known != name);
+        self.drives.retain(|drive| drive.name != *name);
     }
 
     /// Says where the captured machine keeps Windows, for `%SystemRoot%` in recorded paths; else it is `C:\Windows`.
@@ -111,7 +138,7 @@ impl Drives {
 
     /// The drives' names.
     pub fn names(&self) -> impl Iterator<Item = &DriveName> {
-        self.volumes.iter().map(|(name, _)| name)
+        self.drives.iter().map(|drive| &drive.name)
     }
 
     /// What it means that a path is not on a drive; `None` where there is no such drive.
@@ -142,7 +169,8 @@ impl Drives {
     }
 
     pub(super) fn volumes(&self) -> impl Iterator<Item = (&DriveName, &dyn Volume)> {
-        self.volumes.iter().map(|(name, volume)| (name, &**volume))
+        let drives = self.drives.iter();
+        drives.map(|drive| (&drive.name, &*drive.volume))
     }
 
     fn volume(&self, name: &DriveName) -> Option<&dyn Volume> {
@@ -178,9 +206,16 @@ impl Drives {
         }
     }
 
+    /// Whether what holds the drive of a path has shown a stream; it is to be set where it has.
+    pub(super) fn has_shown_stream(&self, path: &WindowsPath) -> Option<&Cell<bool>> {
+        let name = DriveName::of(path)?;
+        let drive = self.drives.iter().find(|drive| drive.name == name);
+        drive.map(|drive| &*drive.has_shown_stream)
+    }
+
     /// The drive on which a path lies.
     fn drive_of(&self, path: &WindowsPath) -> Result<(&DriveName, &dyn Volume), Obstacle> {
-        if self.volumes.is_empty() {
+        if self.drives.is_empty() {
             return Err(Obstacle::NotCaptured(NotCaptured::KindOfEvidence));
         }
         let Some(name) = DriveName::of(path) else {

@@ -28,6 +28,7 @@ mod volume;
 #[cfg(feature = "captured-wim")]
 mod wim_image;
 
+pub(crate) use self::directory::DirectoryLayout;
 pub use self::drive_name::DriveName;
 pub use self::drives::Drives;
 pub use self::hive_files::HiveFiles;

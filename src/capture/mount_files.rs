@@ -1,5 +1,6 @@
 //! What lies at the paths of a registration.
 
+use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::drives::{Drives, Located, unreadable_reparse_point};
@@ -21,9 +22,10 @@ impl Drives {
     /// one is absent.
     pub fn look_for_streams(&self, registrations: &[MountRegistration]) {
         let paths = registrations.iter().filter_map(|r| r.mount_path.present());
-        let mut streams = paths.filter_map(|path| self.mount_data(path).present().cloned());
-        if streams.any(|stream| stream.is_present()) {
-            self.has_shown_stream.set(true);
+        for path in paths.filter(|path| !path.is_empty()) {
+            if !self.keeps_streams(&self.recorded_path(path)) {
+                self.mount_data(path);
+            }
         }
     }
 
@@ -108,7 +110,11 @@ impl Drives {
         };
         match self.locate(&parent) {
             Observation::Present(parent) if matches!(parent.kind, FileKind::Directory) => {
-                parent.file.mount_data_of(&name.0)
+                let stream = parent.file.mount_data_of(&name.0)?;
+                if stream.is_some() {
+                    self.stream_was_shown(&parent.path);
+                }
+                Ok(stream)
             }
             _ => Ok(None),
         }
@@ -120,8 +126,22 @@ impl Drives {
             return streams_not_captured();
         }
         match located.file.mount_data() {
-            Observation::NotCaptured(_) if self.has_shown_stream.get() => Observation::Absent,
-            stream => stream,
+            Observation::NotCaptured(_) if self.keeps_streams(&located.path) => Observation::Absent,
+            Observation::Present(stream) => {
+                self.stream_was_shown(&located.path);
+                Observation::Present(stream)
+            }
+            other => other,
+        }
+    }
+
+    fn keeps_streams(&self, path: &WindowsPath) -> bool {
+        self.has_shown_stream(path).is_some_and(Cell::get)
+    }
+
+    fn stream_was_shown(&self, path: &WindowsPath) {
+        if let Some(has_shown_stream) = self.has_shown_stream(path) {
+            has_shown_stream.set(true);
         }
     }
 }

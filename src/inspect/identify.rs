@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::Seek;
 use std::path::Path;
 
-use super::read_start;
-use crate::capture::CapturedMachine;
+use super::{directory_kind, read_start};
 #[cfg(feature = "collection")]
 use crate::capture::collection::Collection;
 #[cfg(feature = "disk-image")]
 use crate::capture::disk_image::{Disk, Seekable};
+use crate::capture::{CapturedMachine, DirectoryLayout};
 use crate::error::Error;
 use crate::registry::hive::Hive;
 use crate::registry::{CodePage, RegistryExport};
@@ -34,16 +34,17 @@ fn kind(path: &Path) -> Result<Option<EvidenceKind>, Error> {
     let metadata = path.metadata()?;
     if metadata.is_dir() {
         #[cfg(feature = "collection")]
-        if Collection::holds_shadow_copies(path) {
+        if Collection::is_collectors_own(path) {
             return Ok(Some(EvidenceKind::Collection));
         }
-        let machine = CapturedMachine::in_directory(path, None);
-        let has_drive = machine.is_ok_and(|machine| machine.drives().names().next().is_some());
+        let machine = CapturedMachine::laid_out(path, None).ok();
+        let layout = machine.map(|(_, layout)| layout);
+        let layout = layout.filter(|layout| *layout != DirectoryLayout::Hives);
         #[cfg(feature = "collection")]
-        if !has_drive && Collection::is_collection_folder(path) {
+        if layout.is_none() && Collection::is_collection_folder(path) {
             return Ok(Some(EvidenceKind::Collection));
         }
-        return Ok(has_drive.then_some(EvidenceKind::Directory));
+        return Ok(layout.map(|layout| directory_kind(layout).0));
     }
     if !metadata.is_file() {
         return Ok(None);

@@ -149,7 +149,7 @@ impl RegistryEvidence {
             captured: liveness,
             last_shutdown: self.system.facts.last_shutdown.present().copied(),
             part,
-            files_examined: drives.is_some(),
+            files_examined: drives.is_some_and(|drives| drives.names().next().is_some()),
             mounted_images,
             orphaned_mounts,
             recovery: self.recovery,

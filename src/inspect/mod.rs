@@ -23,7 +23,9 @@ use crate::capture::WimCapture;
 use crate::capture::collection::{Collected, Collection};
 #[cfg(feature = "disk-image")]
 use crate::capture::disk_image::{Disk, DiskCapture, Seekable};
-use crate::capture::{CapturedMachine, DriveName, Drives, HiveFiles, ReadSeek, Scope};
+use crate::capture::{
+    CapturedMachine, DirectoryLayout, DriveName, Drives, HiveFiles, ReadSeek, Scope,
+};
 use crate::error::{Error, Position};
 use crate::evidence::Liveness;
 use crate::observation::Observation;
@@ -245,12 +247,12 @@ impl<'a> Inspection<'a> {
 
     fn directory(&self, path: &Path) -> Result<Vec<Capture>, Error> {
         #[cfg(feature = "collection")]
-        if Collection::holds_shadow_copies(path)
+        if Collection::is_collectors_own(path)
             && let Ok(collection) = Collection::in_directory(path)
         {
             return self.collection(&collection);
         }
-        let machine = CapturedMachine::in_directory(path, self.options.scope);
+        let machine = CapturedMachine::laid_out(path, self.options.scope);
         // What is no tree of drives may still be a collector's folder, or one of renamed hives.
         #[cfg(feature = "collection")]
         if machine.is_err()
@@ -258,13 +260,13 @@ impl<'a> Inspection<'a> {
         {
             return self.collection(&collection);
         }
-        let machine = machine.map_err(|error| match error.io_error_kind() {
+        let (machine, layout) = machine.map_err(|error| match error.io_error_kind() {
             None => error.or_remedy(ROOT),
             Some(_) => error,
         })?;
+        let (kind, liveness) = directory_kind(layout);
         #[cfg_attr(not(feature = "collection"), expect(unused_mut))]
-        let (mut capture, _) =
-            self.machine(EvidenceKind::Directory, Liveness::Stopped, None, machine)?;
+        let (mut capture, _) = self.machine(kind, liveness, None, machine)?;
         #[cfg(feature = "collection")]
         capture.add_warnings(Collection::warn_of_empty_shadow_copies(path));
         Ok(vec![capture])
@@ -520,6 +522,16 @@ impl<'a> Inspection<'a> {
             drives.add(name.clone(), place)?;
         }
         Ok(())
+    }
+}
+
+/// What a directory of this host is, and what that tells of the machine.
+fn directory_kind(layout: DirectoryLayout) -> (EvidenceKind, Liveness) {
+    match layout {
+        DirectoryLayout::Volumes => (EvidenceKind::Directory, Liveness::Stopped),
+        // Collectors run on the machine.
+        DirectoryLayout::DriveFolders => (EvidenceKind::Collection, Liveness::Running),
+        DirectoryLayout::Hives => (EvidenceKind::Directory, Liveness::Unknown),
     }
 }
 

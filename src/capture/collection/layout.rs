@@ -262,6 +262,11 @@ fn device(name: &[u8]) -> Option<DriveName> {
     (spelling == Spelling::Velociraptor).then_some(drive)
 }
 
+/// Whether a folder is named after a device as Velociraptor does it.
+pub(super) fn is_device(name: &[u8]) -> bool {
+    device(name).is_some()
+}
+
 /// The drive that a folder is named after as KAPE does it.
 fn letter(name: &[u8]) -> Option<DriveName> {
     let (drive, spelling) = drive_of_folder(name)?;

@@ -143,15 +143,18 @@ impl Collection {
         })
     }
 
-    /// Whether a folder of this host is one that KAPE filled and has shadow copies of a Windows in it. In the root of a Windows,
-    /// a folder of such a name is one of the machine's own.
-    pub fn holds_shadow_copies(folder: &Path) -> bool {
-        let copies = shadow_copies_in(folder);
-        copies.iter().any(|(_, path)| has_windows(path))
+    /// Whether a folder of drive folders on this host is more than [`CapturedMachine::in_directory`] knows: one of them, with
+    /// a Windows in it, is a shadow copy as KAPE names it (`VSS1`), or a drive as Velociraptor does (`C%3A`). In the root of a
+    /// Windows, folders of such names are the machine's own.
+    pub fn is_collectors_own(folder: &Path) -> bool {
+        let folders = folders_in(folder);
+        let is_named = |name: &[u8]| layout::is_shadow_copy(name) || layout::is_device(name);
+        let mut named = folders.iter().filter(|(name, _)| is_named(name));
+        !folders.iter().any(|(name, _)| is_windows(name))
+            && named.any(|(_, path)| has_windows(path))
     }
 
-    /// Warns of folders beside captured drives that are named after shadow copies and have no Windows in them. Their names alone
-    /// do not make a collection of a captured tree: that would say that the machine was running.
+    /// Warns of folders beside captured drives that are named after shadow copies and have no Windows in them.
     pub(crate) fn warn_of_empty_shadow_copies(folder: &Path) -> Warnings {
         let mut warnings = Warnings::default();
         for (name, _) in shadow_copies_in(folder) {

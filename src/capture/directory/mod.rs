@@ -15,9 +15,21 @@ use super::Scope;
 use super::drive_name::DriveName;
 use super::drives::Drives;
 use super::machine::{CapturedMachine, Hives, assumed_drive};
+use super::volume::Volume;
 use crate::error::Error;
 use crate::warning::{Warning, WarningCode, Warnings};
 use crate::wide_string::WideString;
+
+/// How a directory of this host holds a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DirectoryLayout {
+    /// It is the root of a volume, or holds mounted volumes.
+    Volumes,
+    /// It holds folders that are named after drives, as a collector leaves them.
+    DriveFolders,
+    /// It holds the hives, and no files beside them.
+    Hives,
+}
 
 impl CapturedMachine {
     /// Finds the drives and hives in a directory of this host.
@@ -29,24 +41,39 @@ impl CapturedMachine {
     /// # Errors
     /// When the directory or a drive's folder cannot be read, or holds no SOFTWARE hive where one is looked for.
     pub fn in_directory(directory: &Path, scope: Option<Scope>) -> Result<CapturedMachine, Error> {
+        CapturedMachine::laid_out(directory, scope).map(|(machine, _)| machine)
+    }
+
+    /// As [`in_directory`](Self::in_directory), and tells how it lies there.
+    pub(crate) fn laid_out(
+        directory: &Path,
+        scope: Option<Scope>,
+    ) -> Result<(CapturedMachine, DirectoryLayout), Error> {
         if let Some(machine) = volume_root(directory, scope)? {
-            return Ok(machine);
+            return Ok((machine, DirectoryLayout::Volumes));
         }
-        match drive_folders(directory, scope)? {
-            Some(machine) => Ok(machine),
-            None => config_folder(directory, scope)?.ok_or_else(|| nothing_found(directory)),
+        if let Some(found) = drive_folders(directory, scope)? {
+            return Ok(found);
         }
+        let machine = config_folder(directory, scope)?.ok_or_else(|| nothing_found(directory))?;
+        Ok((machine, DirectoryLayout::Hives))
     }
 }
 
 fn volume_root(directory: &Path, scope: Option<Scope>) -> Result<Option<CapturedMachine>, Error> {
-    let volume = VolumeFolder::open(directory)
-        .map_err(|error| error.in_evidence(directory.display().to_string()))?;
-    let machine = CapturedMachine::on_volume(Box::new(volume), scope)?;
+    let machine = CapturedMachine::on_volume(Box::new(open(directory)?), scope)?;
     Ok(machine.software().is_some().then_some(machine))
 }
 
-fn drive_folders(directory: &Path, scope: Option<Scope>) -> Result<Option<CapturedMachine>, Error> {
+fn open(folder: &Path) -> Result<VolumeFolder, Error> {
+    VolumeFolder::open(folder).map_err(|error| error.in_evidence(folder.display().to_string()))
+}
+
+fn drive_folders(
+    directory: &Path,
+    scope: Option<Scope>,
+) -> Result<Option<(CapturedMachine, DirectoryLayout)>, Error> {
+    let mut layout = DirectoryLayout::DriveFolders;
     let mut drives = Drives::new(scope);
     let mut warnings = Warnings::default();
     for folder in folders(directory)? {
@@ -62,16 +89,22 @@ fn drive_folders(directory: &Path, scope: Option<Scope>) -> Result<Option<Captur
             );
             continue;
         }
-        drives.add(drive, &folder)?;
+        let volume = VolumeFolder::open_collected(&folder)
+            .map_err(|error| error.in_evidence(folder.display().to_string()))?;
+        if volume.scope() == Scope::Complete {
+            layout = DirectoryLayout::Volumes;
+        }
+        drives.add_volume(drive, Box::new(volume));
     }
     let machine = CapturedMachine::on_drives(drives, warnings)?;
-    Ok(machine.software().is_some().then_some(machine))
+    let is_found = machine.software().is_some();
+    Ok(is_found.then_some((machine, layout)))
 }
 
 fn config_folder(directory: &Path, scope: Option<Scope>) -> Result<Option<CapturedMachine>, Error> {
     let drive = assumed_drive();
     let mut folder = Drives::new(scope);
-    folder.add(drive.clone(), directory)?;
+    folder.add_volume(drive.clone(), Box::new(open(directory)?));
     let mut warnings = Warnings::default();
     let hives = Hives::find(&folder, &drive, r"\", &mut warnings)?;
     // The folder is no drive: none was captured.

@@ -43,6 +43,18 @@ impl VolumeFolder {
     /// # Errors
     /// When there is no such folder, or it cannot be read.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
+        Self::open_as(folder, is_whole)
+    }
+
+    /// Takes a folder for a volume of which files were collected: all of them only where it is mounted.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_collected(folder: &Path) -> Result<Self, Error> {
+        Self::open_as(folder, |_| false)
+    }
+
+    fn open_as(folder: &Path, is_whole: fn(&Listing) -> bool) -> Result<Self, Error> {
         let root = fs::canonicalize(folder).map_err(|error| Error::io(&error))?;
         let mut folder = Folder {
             root,

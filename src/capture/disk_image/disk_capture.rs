@@ -291,7 +291,7 @@ impl Drives {
         let place = image.display().to_string();
         let (volume, warnings) = add().map_err(|error: Error| error.in_evidence(place.clone()))?;
         self.warn(warnings, &place);
-        self.add_volume(name, Box::new(volume));
+        self.add_apart(name, Box::new(volume));
         Ok(())
     }
 }

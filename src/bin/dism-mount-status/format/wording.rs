@@ -73,6 +73,10 @@ pub(crate) fn description(capture: &Capture) -> String {
     }
     let machine = match capture.captured {
         Liveness::Running => "The machine is taken to have been running when it was captured.",
+        // A tree may be a copy that someone, or a collector, made of a running machine.
+        Liveness::Stopped if capture.kind == Some(EvidenceKind::Directory) => {
+            "The machine is taken to have been off when it was captured; `--captured` says it where you know better."
+        }
         Liveness::Stopped => "The machine is taken to have been off when it was captured.",
         Liveness::Unknown => {
             "Whether the machine was running is not known; `--captured` says it where you know."
