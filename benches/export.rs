@@ -9,7 +9,7 @@ mod large_export;
 use std::io::Read;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use dism_mount_status::registry::{CodePage, RegistryEntry, RegistryExport};
+use dism_mount_status::registry::{RegistryEntry, RegistryExport};
 use large_export::{REGISTRATIONS, utf8_export, utf16le_export};
 
 fn in_memory(mut export: impl Read) -> Vec<u8> {
@@ -19,12 +19,12 @@ fn in_memory(mut export: impl Read) -> Vec<u8> {
 }
 
 fn registrations(export: &[u8]) -> usize {
-    let export = RegistryExport::open(export, CodePage::default()).unwrap();
+    let export = RegistryExport::open(export, None).unwrap();
     export.read_mount_registry().unwrap().registrations.len()
 }
 
 fn values(export: &[u8]) -> usize {
-    let mut export = RegistryExport::open(export, CodePage::default()).unwrap();
+    let mut export = RegistryExport::open(export, None).unwrap();
     let mut values = 0;
     while let Some(entry) = export.next_entry().unwrap() {
         values += usize::from(matches!(entry, RegistryEntry::Value(_)));

@@ -37,13 +37,13 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let (mut code_page, mut logs, mut evidence) = (CodePage::default(), Vec::new(), None);
+    let (mut code_page, mut logs, mut evidence) = (None, Vec::new(), None);
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("--code-page") => {
                 let name = arguments.next().ok_or(USAGE)?;
-                code_page = name.to_string_lossy().parse()?;
+                code_page = Some(name.to_string_lossy().parse()?);
             }
             Some("--log") => logs.push(PathBuf::from(arguments.next().ok_or(USAGE)?)),
             _ if evidence.is_none() => evidence = Some(PathBuf::from(argument)),
@@ -97,7 +97,7 @@ fn dump_hive<R: Read + Seek>(
 
 fn dump_export(
     source: impl Read,
-    code_page: CodePage,
+    code_page: Option<CodePage>,
     out: &mut impl Write,
 ) -> Result<(), Box<dyn Error>> {
     let mut export = RegistryExport::open(source, code_page)?;

@@ -9,6 +9,7 @@ use crate::observation::{NotCaptured, Observation};
 use crate::registry::MountRegistration;
 use crate::registry::system_hive::FilterDriver;
 use crate::status::DismMountMode;
+use crate::wide_string::WideString;
 use crate::wim::Wim;
 
 /// The facts about one mounted image.
@@ -55,10 +56,10 @@ pub enum Liveness {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rival {
-    /// The other registration's key, and through it the mount it stands for.
-    pub registration: String,
-    /// The other mount directory, for the message.
-    pub mount_path: String,
+    /// The name of the other registration's key, without the path to it: usually its mount's GUID.
+    pub key_name: WideString,
+    /// The other mount directory as it is recorded, if it is.
+    pub mount_path: Option<WideString>,
     /// When the other key was last written.
     pub registered_at: Option<FileTime>,
 }
@@ -82,11 +83,11 @@ pub struct ImageFile {
 }
 
 impl Rival {
-    /// Another registration, by its key and its mount directory as they are recorded.
-    pub fn new(registration: impl Into<String>, mount_path: impl Into<String>) -> Self {
+    /// Another registration, by the name of its key; nothing else is known of it.
+    pub fn new(key_name: impl Into<WideString>) -> Self {
         Rival {
-            registration: registration.into(),
-            mount_path: mount_path.into(),
+            key_name: key_name.into(),
+            mount_path: None,
             registered_at: None,
         }
     }

@@ -70,6 +70,11 @@ impl WideString {
         self.0.is_empty()
     }
 
+    /// Whether there is nothing but blanks.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.0.iter().all(|&unit| unit == u16::from(b' '))
+    }
+
     /// Whether two strings name the same thing on Windows: equal but for letter case.
     ///
     /// Letters are compared by their simple upper case within one code unit, as the registry and NTFS do.

@@ -4,6 +4,7 @@
 #[path = "support/command_line.rs"]
 mod command_line;
 
+use std::fs;
 use std::path::Path;
 
 use command_line::run;
@@ -45,6 +46,63 @@ fn a_tree_is_taken_as_of_a_stopped_machine_unless_said_otherwise() {
         run(captures(), &["--captured=running", "needs-remount/tree"]).code,
         0
     );
+}
+
+#[test]
+fn a_mount_that_is_left_over_without_a_registration_is_one_of_any() {
+    let code = |arguments: &[&str]| {
+        let evidence = ["--find-orphans", "orphaned-mount/tree"];
+        run(captures(), &[arguments, &evidence].concat()).code
+    };
+    assert_eq!(code(&["--fail-on=any"]), 1);
+    assert_eq!(code(&["--fail-on=invalid"]), 0);
+    assert_eq!(code(&[]), 0);
+}
+
+#[test]
+fn evidence_is_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let registry = fs::read(captures().join("../registry/one-mounted.reg")).unwrap();
+    let hive = fs::read(captures().join("config-folder/tree/SOFTWARE")).unwrap();
+    fs::write(place("a.reg"), &registry).unwrap();
+    fs::create_dir_all(place("tree/Windows/System32/config")).unwrap();
+    let software = "tree/Windows/System32/config/SOFTWARE";
+    fs::write(place(software), &hive).unwrap();
+    fs::write(
+        place("tree/Windows/System32/config/SOFTWARE.LOG1"),
+        &hive[..512],
+    )
+    .unwrap();
+    for arguments in [
+        &["--recursive=.", "--output=a.reg"][..],
+        &["--drive=D=a.reg", "--output=a.reg", software],
+        &["--output=tree/Windows/System32/config/SOFTWARE", "tree"],
+        &[
+            "--output=tree/Windows/System32/config/SOFTWARE.LOG1",
+            "tree",
+        ],
+    ] {
+        let run = run(folder.path(), arguments);
+        assert_eq!(run.code, 2, "{arguments:?}");
+        assert!(run.stderr.contains("would overwrite"), "{}", run.stderr);
+    }
+    assert_eq!(fs::read(place("a.reg")).unwrap(), registry);
+    assert_eq!(fs::read(place(software)).unwrap(), hive);
+    // A result is no evidence: it is written anew.
+    for _ in 0..2 {
+        let run = run(
+            folder.path(),
+            &["--format=csv", "--output=mounts.csv", "a.reg"],
+        );
+        assert_eq!((run.code, run.stdout.as_str()), (0, ""));
+    }
+    let shown = run(folder.path(), &["--format=csv", "--output=-", "a.reg"]);
+    assert_eq!(
+        shown.stdout,
+        fs::read_to_string(place("mounts.csv")).unwrap()
+    );
+    assert!(!place("-").exists());
 }
 
 #[test]

@@ -68,6 +68,8 @@ fn an_export_of_another_key_is_no_all_clear() {
         let quiet = run(folder.path(), &["--quiet", "--format", format, "other.reg"]);
         assert_eq!(quiet.stderr, "");
         assert_eq!(quiet.stdout, loud.stdout);
+        assert!(!loud.stdout.contains("No mounted images found"));
+        assert!(!loud.stdout.contains("successfully"));
     }
 }
 

@@ -150,6 +150,16 @@ const BESIDE: [Part; 5] = [
             state("odd-mount-path", |e| {
                 e.registration.mount_path = Present("C:\\a\" & del x".into())
             }),
+            state("empty-mount-path", |e| {
+                e.registration.mount_path = Present(" ".into())
+            }),
+            state("dollar-in-mount-path", |e| {
+                e.registration.mount_path = Present(r"C:\$WINDOWS.~BT\SafeOS.Mount".into());
+                e.mount_directory = Absent;
+            }),
+            state("variable-in-mount-path", |e| {
+                e.registration.mount_path = Present(r"%SystemDrive%\mount".into())
+            }),
             state("no-image-path", |e| e.registration.image_file_path = Absent),
             state("no-index", |e| e.registration.image_index = Absent),
             state("bad-index", |e| {
@@ -309,7 +319,8 @@ fn written(after: u64) -> Observation<ImageFile> {
 }
 
 fn rival(after: Option<i64>) -> Rival {
-    let mut rival = Rival::new("{another}", r"C:\other");
+    let mut rival = Rival::new("{another}");
+    rival.mount_path = Some(r"C:\other".into());
     rival.registered_at =
         after.map(|after| FileTime::from_ticks(REGISTERED.ticks().wrapping_add_signed(after)));
     rival
@@ -572,6 +583,25 @@ fn paths_stand_in_commands_as_one_argument_or_not_at_all() {
     ] {
         assert_eq!(command(path), None, "{path}");
     }
+}
+
+#[test]
+fn what_has_to_be_minded_stands_in_the_note() {
+    let note = |progress: u32, liveness: Liveness, path: &str| {
+        let mut evidence = evidence([]);
+        evidence.registration.progress_value = Present(progress);
+        evidence.registration.mount_path = Present(path.into());
+        evidence.liveness = liveness;
+        derive(&evidence).next_step.unwrap().note
+    };
+    let may_go_on = "If mounting may still be going on";
+    let is_asked = |liveness| note(1, liveness, r"C:\m").starts_with(may_go_on);
+    assert!(is_asked(Liveness::Unknown) && !is_asked(Liveness::Stopped));
+    assert!(!note(3, Liveness::Unknown, r"C:\m").contains(may_go_on));
+    let dollar = "In PowerShell, write a backtick before each `$`.";
+    let leftover = r"C:\$WINDOWS.~BT\Sources\SafeOS\SafeOS.Mount";
+    assert!(note(3, Liveness::Stopped, leftover).ends_with(dollar));
+    assert!(!note(3, Liveness::Stopped, r"C:\m").ends_with(dollar));
 }
 
 /// Any states of all parts, those beside the ladder included.

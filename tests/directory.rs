@@ -776,10 +776,10 @@ fn relative_paths_are_not_looked_up() {
 }
 
 #[test]
-fn a_file_where_the_directory_should_be_is_unreadable_and_the_other_way_round() {
+fn a_file_in_the_place_of_the_directory_is_not_it_and_a_directory_no_image_file() {
     let tree = Tree::new().file("a/mount", "").directory("a/install.wim");
     let drives = drive_c(&tree, None);
-    assert_unreadable(&directory(&drives, r"C:\a\mount"));
+    assert_absent(&directory(&drives, r"C:\a\mount"));
     assert_unreadable(&image(&drives, r"C:\a\install.wim"));
 }
 

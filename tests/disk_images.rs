@@ -97,7 +97,10 @@ fn judged(capture: &Capture) -> Vec<Judged> {
 
 fn judged_tree(case: &str) -> Vec<Judged> {
     let tree = format!("fixtures/captures/{case}/tree");
-    judged(&inspect(tree, &options()).unwrap().captures[0])
+    let mut options = options();
+    // That of a disk, whatever a folder of drive folders may be.
+    options.captured = Some(Liveness::Stopped);
+    judged(&inspect(tree, &options).unwrap().captures[0])
 }
 
 fn orphans(capture: &Capture) -> Vec<String> {

@@ -158,7 +158,7 @@ fn output(fixture: &Fixture, format: &str) -> String {
     for (before, behind) in [
         ("\"version\": \"", "\""),
         ("\"semanticVersion\": \"", "\""),
-        ("\nVersion: ", "\n"),
+        ("\nVersion: ", ".0\n"),
         ("dism-mount-status ", "<"),
         ("dism-mount-status ", "\""),
     ] {

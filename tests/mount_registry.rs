@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use dism_mount_status::registry::{
     CodePage, MountRegistration, MountRegistry, RegistryExport, TextEncoding, ValueType,
 };
-use dism_mount_status::{NotCaptured, Observation, Position, WarningCode};
+use dism_mount_status::{Error, NotCaptured, Observation, Position, WarningCode};
 use uuid::{Uuid, uuid};
 
 const ID: Uuid = uuid!("e242237c-66ed-4958-b9ec-c49b07eaeeb5");
@@ -14,7 +14,7 @@ const IMAGES: &str = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\WIMMount\Mounted Im
 /// Reads a version 5 file with these lines; the first of them is the third of the file.
 fn read(lines: &str) -> MountRegistry {
     let text = format!("Windows Registry Editor Version 5.00\n\n{lines}\n");
-    let export = RegistryExport::open(text.as_bytes(), CodePage::default()).unwrap();
+    let export = RegistryExport::open(text.as_bytes(), None).unwrap();
     export.read_mount_registry().unwrap()
 }
 
@@ -73,6 +73,34 @@ fn values_of_other_types_and_lengths_are_unreadable_and_missing_ones_absent() {
     assert_eq!(status.expected(), Some("REG_DWORD"));
     assert_eq!(status.found(), Some("REG_SZ"));
     assert_eq!(mount.image_file_path, Observation::Absent);
+}
+
+#[test]
+fn a_value_whose_data_break_the_grammar_is_unreadable_and_not_absent() {
+    let key = format!("[{IMAGES}\\x]");
+    let values = r#""Status"=dword:zz
+"WIM Path"=hex(2):4x
+"Mount Path"="C:\\m"#;
+    let mount = read(&format!("{key}\n{values}")).registrations.remove(0);
+    for error in [
+        unreadable(&mount.progress_value),
+        unreadable(&mount.image_file_path),
+        unreadable(&mount.mount_path),
+    ] {
+        assert!(error.position().is_some() && error.expected().is_some());
+    }
+    assert_eq!(mount.image_index, Observation::Absent);
+    // Windows keeps the value that it had when a line cannot be read.
+    let values = "\"Status\"=dword:2\n\"Status\"=dword:zz";
+    let mount = read(&format!("{key}\n{values}")).registrations.remove(0);
+    assert_eq!(mount.progress_value, Observation::Present(2));
+}
+
+fn unreadable<T: std::fmt::Debug>(value: &Observation<T>) -> &Error {
+    match value {
+        Observation::Unreadable(error) => error,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -340,7 +368,7 @@ fn text_that_is_not_in_its_encoding_is_warned_of_by_name() {
             true => "932",
             false => "1252",
         };
-        let export = RegistryExport::open(&bytes[..], code_page.parse().unwrap()).unwrap();
+        let export = RegistryExport::open(&bytes[..], code_page.parse().ok()).unwrap();
         let registry = export.read_mount_registry().unwrap();
         assert_eq!(codes(&registry)[0], WarningCode::EncodingDamaged);
         let message = registry.warnings.as_slice()[0].message();
@@ -351,7 +379,7 @@ fn text_that_is_not_in_its_encoding_is_warned_of_by_name() {
 #[test]
 fn a_byte_order_mark_outweighs_what_the_header_says() {
     let path = |bytes: &[u8]| {
-        let export = RegistryExport::open(bytes, CodePage::default()).unwrap();
+        let export = RegistryExport::open(bytes, None).unwrap();
         let registry = export.read_mount_registry().unwrap();
         registry.registrations[0]
             .mount_path

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use captured_tree::{MOUNT_ID, Tree, mount_data};
 use dism_mount_status::capture::{DriveName, Scope};
-use dism_mount_status::registry::{CodePage, RegistryExport};
+use dism_mount_status::registry::RegistryExport;
 use dism_mount_status::{
     DismMountMode, DismMountStatus, InspectOptions, Liveness, Observation, WindowsPath, inspect,
 };
@@ -181,7 +181,7 @@ impl Case {
 
     fn mount_paths(&self) -> Vec<(Uuid, WindowsPath)> {
         let export = fs::File::open(self.folder.join("wimmount.reg")).unwrap();
-        let export = RegistryExport::open(export, CodePage::default()).unwrap();
+        let export = RegistryExport::open(export, None).unwrap();
         let registry = export.read_mount_registry().unwrap();
         let registrations = registry.registrations.iter();
         let paths = registrations.filter_map(|registration| match &registration.mount_path {

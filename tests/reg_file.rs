@@ -17,6 +17,7 @@ use reg_writer::{Encoding, RegWriter, Section, registry};
 enum Said {
     Key(WideString),
     Value(WideString, u32, Vec<u8>),
+    Unreadable(WideString),
     NoKey(WideString),
     NoValue(WideString),
 }
@@ -25,6 +26,7 @@ fn said(entry: RegistryEntry) -> Said {
     match entry {
         RegistryEntry::Key(key) => Said::Key(key.path),
         RegistryEntry::Value(value) => Said::Value(value.name, value.value_type.0, value.data),
+        RegistryEntry::UnreadableValue { name, .. } => Said::Unreadable(name),
         RegistryEntry::KeyDeletion { path, .. } => Said::NoKey(path),
         RegistryEntry::ValueDeletion { name, .. } => Said::NoValue(name),
         other => panic!("an entry that this test does not know: {other:?}"),
@@ -67,6 +69,10 @@ fn text(name: &str, text: &str) -> Said {
     Said::Value(name.into(), ValueType::SZ.0, data)
 }
 
+fn unreadable(name: &str) -> Said {
+    Said::Unreadable(name.into())
+}
+
 fn dword(name: &str, number: u32) -> Said {
     Said::Value(
         name.into(),
@@ -98,7 +104,13 @@ fn a_lost_closing_quote_costs_one_value() {
     let key = Said::Key(r"HKEY_LOCAL_MACHINE\k\l".into());
     assert_eq!(
         entries,
-        [text("b", "kept"), dword("", 2), key, text("c", "kept")]
+        [
+            unreadable("a"),
+            text("b", "kept"),
+            dword("", 2),
+            key,
+            text("c", "kept")
+        ]
     );
     assert_eq!(warnings, [WarningCode::StringNotClosed]);
 }
@@ -106,7 +118,7 @@ fn a_lost_closing_quote_costs_one_value() {
 #[test]
 fn a_lost_closing_quote_at_the_end_costs_one_value() {
     let (entries, warnings) = read_lines("\"a\"=\"kept\"\n\"b\"=\"lost\nno quote\n");
-    assert_eq!(entries, [text("a", "kept")]);
+    assert_eq!(entries, [text("a", "kept"), unreadable("b")]);
     assert_eq!(
         warnings,
         [WarningCode::StringNotClosed, WarningCode::LineNotUnderstood]
@@ -117,7 +129,7 @@ fn a_lost_closing_quote_at_the_end_costs_one_value() {
 fn many_lost_quotes_are_read_in_time() {
     let lines = "\"a\"=\"lost\n;\n".repeat(200_000);
     let (entries, warnings) = read_lines(&lines);
-    assert_eq!(entries, []);
+    assert_eq!(entries, vec![unreadable("a"); 200_000]);
     assert_eq!(warnings.len(), dism_mount_status::Warnings::LIMIT);
 }
 
@@ -127,7 +139,11 @@ fn a_damaged_hexadecimal_value_does_not_take_the_next_key_with_it() {
         read_lines("\"a\"=hex:01,02,\\\n[HKEY_LOCAL_MACHINE\\l]\n\"b\"=dword:3\n");
     assert_eq!(
         entries,
-        [Said::Key(r"HKEY_LOCAL_MACHINE\l".into()), dword("b", 3)]
+        [
+            unreadable("a"),
+            Said::Key(r"HKEY_LOCAL_MACHINE\l".into()),
+            dword("b", 3)
+        ]
     );
     assert_eq!(warnings, [WarningCode::ValueMalformed]);
 }
@@ -225,7 +241,7 @@ fn text_in_a_string_is_not_taken_for_a_registration() {
          \"v\"=\"text\n{fake}\n\\\"Status\\\"=dword:2\n\"\n\"n\n{fake}\n\"=dword:1\n\n{}\n\"Status\"=dword:00000002\n",
         fake.replace("fake", "real")
     );
-    let registry = RegistryExport::open(file.as_bytes(), CodePage::default())
+    let registry = RegistryExport::open(file.as_bytes(), None)
         .unwrap()
         .read_mount_registry()
         .unwrap();
@@ -299,7 +315,7 @@ fn only_mount_registry(entries: Vec<Said>) -> Vec<Said> {
 #[test]
 fn of_an_endless_line_no_more_is_read_than_shows_that_it_is_no_export() {
     for byte in [0, b'x', 0xFF] {
-        assert!(RegistryExport::open(io::repeat(byte), CodePage::default()).is_err());
+        assert!(RegistryExport::open(io::repeat(byte), None).is_err());
     }
 }
 
@@ -372,9 +388,9 @@ proptest! {
     #[test]
     fn chunks_of_any_size_read_the_same(sections in registry(), encoding: Encoding, style: u64, size in 1usize..9) {
         let bytes = RegWriter { encoding, style }.write(&sections);
-        let whole = RegistryExport::open(bytes.as_slice(), CodePage::default()).unwrap().read_mount_registry().unwrap();
+        let whole = RegistryExport::open(bytes.as_slice(), None).unwrap().read_mount_registry().unwrap();
         let pieces = Pieces { bytes: &bytes, size };
-        let pieced = RegistryExport::open(pieces, CodePage::default()).unwrap().read_mount_registry().unwrap();
+        let pieced = RegistryExport::open(pieces, None).unwrap().read_mount_registry().unwrap();
         prop_assert_eq!(whole, pieced);
         let mut searched = RegFile::new(Pieces { bytes: &bytes, size }, CodePage::default()).unwrap().only_mount_registry();
         let mut entries = Vec::new();

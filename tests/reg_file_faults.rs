@@ -275,7 +275,8 @@ fn a_string_over_several_lines_has_at_most_four_mebibytes() {
         let second = format!("{}\"", "y".repeat(3 << 20));
         let first = format!("\"a\"=\"{}", "x".repeat(length - 5 - 1 - second.len()));
         let (entries, warnings) = read(&format!("{first}\n{second}\n"));
-        assert_eq!(entries.len(), usize::from(is_read));
+        let is_value = matches!(entries[..], [RegistryEntry::Value(_)]);
+        assert_eq!((entries.len(), is_value), (1, is_read));
         let codes: Vec<_> = warnings.iter().map(Warning::code).collect();
         assert_eq!(codes.first(), (!is_read).then_some(&StringNotClosed));
     }

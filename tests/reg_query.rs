@@ -11,10 +11,11 @@ const KEY: &str = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\WIMMount\Mounted Image
 enum Said {
     Key(String),
     Value(String, u32, Vec<u8>),
+    Unreadable(String),
 }
 
-fn read(bytes: &[u8], code_page: u16) -> (Vec<Said>, Vec<WarningCode>) {
-    let code_page = CodePage::from_number(code_page).unwrap();
+fn read(bytes: &[u8], code_page: Option<u16>) -> (Vec<Said>, Vec<WarningCode>) {
+    let code_page = code_page.map(|number| CodePage::from_number(number).unwrap());
     let mut query = RegQuery::new(bytes, code_page).expect("a key line");
     let mut said = Vec::new();
     while let Some(entry) = query.next_entry().unwrap() {
@@ -23,6 +24,7 @@ fn read(bytes: &[u8], code_page: u16) -> (Vec<Said>, Vec<WarningCode>) {
             RegistryEntry::Value(value) => {
                 Said::Value(value.name.to_string(), value.value_type.0, value.data)
             }
+            RegistryEntry::UnreadableValue { name, .. } => Said::Unreadable(name.to_string()),
             other => panic!("`reg query` prints keys and values only: {other:?}"),
         });
     }
@@ -36,7 +38,7 @@ fn read(bytes: &[u8], code_page: u16) -> (Vec<Said>, Vec<WarningCode>) {
 
 /// The values of one key with these lines.
 fn read_lines(lines: &str) -> (Vec<Said>, Vec<WarningCode>) {
-    let (mut said, warnings) = read(format!("\r\n{KEY}\r\n{lines}").as_bytes(), 1252);
+    let (mut said, warnings) = read(format!("\r\n{KEY}\r\n{lines}").as_bytes(), None);
     assert_eq!(said.remove(0), Said::Key(KEY.to_owned()));
     (said, warnings)
 }
@@ -118,11 +120,33 @@ fn the_blank_line_before_the_next_key_is_not_part_of_a_string() {
 }
 
 #[test]
-fn a_bad_number_keeps_name_and_type_and_warns() {
-    let (said, warnings) =
-        read_lines("    Image Index    REG_QWORD    (null)\r\n    x    (null)    (null)\r\n");
-    assert_eq!(said, [Said::Value("Image Index".into(), 11, vec![])]);
+fn a_bad_number_is_unreadable_and_not_absent() {
+    let lines = "    Image Index    REG_QWORD    (null)\r\n    Status    REG_DWORT    0x2\r\n";
+    let (said, warnings) = read_lines(lines);
+    let unreadable = |name: &str| Said::Unreadable(name.into());
+    assert_eq!(said, [unreadable("Image Index"), unreadable("Status")]);
     assert_eq!(warnings, [WarningCode::ValueMalformed; 2]);
+}
+
+#[test]
+fn the_code_page_that_is_known_is_that_of_every_line() {
+    let query = |path: &[u8]| [b"\r\n", KEY.as_bytes(), b"\r\n    a    REG_SZ    ", path].concat();
+    let path = |path: &str| {
+        let mut data = WideString::from(path).to_utf16le();
+        data.extend([0, 0]);
+        vec![Said::Key(KEY.to_owned()), Said::Value("a".into(), 1, data)]
+    };
+    // In code page 936 the first one is UTF-8 too, of another letter.
+    for (bytes, in_936) in [
+        (&b"C:\\\xC4\xA3"[..], r"C:\模"),
+        (b"C:\\\xB9\xD2", r"C:\挂"),
+    ] {
+        assert_eq!(read(&query(bytes), Some(936)), (path(in_936), vec![]));
+    }
+    assert_eq!(read(&query(b"C:\\\xC4\xA3"), None).0, path(r"C:\ģ"));
+    let (said, warnings) = read(&query(b"C:\\\xE9"), None);
+    assert_eq!(said, path(r"C:\é"));
+    assert_eq!(warnings, [WarningCode::EncodingDamaged]);
 }
 
 #[test]
@@ -130,7 +154,7 @@ fn letters_that_the_console_lacked_are_warned_of() {
     let text = format!(
         "\r\n{KEY}\r\n    Mount Path    REG_SZ    \\\\?\\C:\\??\r\n    WIM Path    REG_SZ    \\\\?\\C:\\a.wim\r\n"
     );
-    let registry = RegistryExport::open(text.as_bytes(), CodePage::default())
+    let registry = RegistryExport::open(text.as_bytes(), None)
         .unwrap()
         .read_mount_registry()
         .unwrap();
@@ -147,7 +171,7 @@ fn letters_that_the_console_lacked_are_warned_of() {
 fn other_text_is_refused_with_what_it_is() {
     let error = RegQuery::new(
         &b"\r\nERROR: The system was unable to find the key\r\n"[..],
-        CodePage::default(),
+        None,
     )
     .unwrap_err();
     assert!(
@@ -201,7 +225,7 @@ fn each_fault_is_told_with_its_line() {
         ),
     ] {
         let text_of_query = format!("\r\n{KEY}\r\n{line}\r\n");
-        let mut query = RegQuery::new(text_of_query.as_bytes(), CodePage::default()).unwrap();
+        let mut query = RegQuery::new(text_of_query.as_bytes(), None).unwrap();
         while query.next_entry().unwrap().is_some() {}
         let warnings = query.into_warnings();
         let [warning] = warnings.as_slice() else {
@@ -222,7 +246,8 @@ fn a_string_over_several_lines_has_at_most_four_mebibytes() {
         let (said, warnings) = read_lines(&format!(
             "    a    REG_SZ    {first}\r\n{second}\r\n    b    REG_DWORD    0x1\r\n"
         ));
-        assert_eq!(said.len(), if is_read { 2 } else { 1 });
+        assert_eq!(said.len(), 2);
+        assert_eq!(said[0] != Said::Unreadable("a".into()), is_read);
         let expected = (!is_read).then_some(WarningCode::ValueMalformed);
         assert_eq!(warnings, Vec::from_iter(expected));
     }
@@ -286,7 +311,7 @@ proptest! {
             true => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
             false => text.into_bytes(),
         };
-        let (said, warnings) = read(&bytes, 1252);
+        let (said, warnings) = read(&bytes, None);
         prop_assert_eq!(said, expected);
         prop_assert_eq!(warnings, []);
     }
@@ -298,7 +323,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] ^= flip;
         bytes.truncate(cut.index(bytes.len()) + 1);
-        if let Ok(export) = RegistryExport::open(bytes.as_slice(), CodePage::from_number(437).unwrap()) {
+        if let Ok(export) = RegistryExport::open(bytes.as_slice(), CodePage::from_number(437)) {
             let _ = export.read_mount_registry();
         }
     }

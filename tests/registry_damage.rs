@@ -6,7 +6,7 @@ use dism_mount_status::registry::{CodePage, RegistryExport};
 
 /// Reads an export both ways: everything, and only the mount registry. What comes of it is not judged here, that it ends is.
 fn read(bytes: &[u8]) {
-    let open = || RegistryExport::open(bytes, CodePage::from_number(850).unwrap());
+    let open = || RegistryExport::open(bytes, CodePage::from_number(850));
     if let Ok(mut export) = open() {
         while export.next_entry().expect("memory can be read").is_some() {}
     }

@@ -100,6 +100,34 @@ fn no_mounted_images_is_not_no_software_hive() {
 }
 
 #[test]
+fn a_value_whose_cell_is_damaged_is_unreadable_and_not_absent() {
+    let root =
+        Key::new("root").key_at(&["Microsoft", "WIMMount", "Mounted Images"], registration());
+    let mut hive = written(&root);
+    let name = hive.windows(6).position(|bytes| bytes == b"Status");
+    // The signature of the value's cell.
+    hive[name.unwrap() - 20] = b'x';
+    let registry = read(&hive);
+    let mount = &registry.registrations[0];
+    assert!(matches!(mount.progress_value, Observation::Unreadable(_)));
+    assert!(mount.mount_path.is_present());
+}
+
+#[test]
+fn the_hive_of_a_user_says_nothing_of_mounts() {
+    let users = Key::new("root").key_at(&["Software", "Microsoft"], Key::new("Windows"));
+    let registry = read(&written(&users));
+    assert_eq!(
+        registry.mounted_images,
+        Observation::NotCaptured(NotCaptured::Path)
+    );
+    assert_eq!(codes(&registry), [WarningCode::MountRegistryNotInEvidence]);
+    let path = ["SOFTWARE", "Microsoft", "WIMMount", "Mounted Images"];
+    let saved = read(&written(&Key::new("root").key_at(&path, registration())));
+    assert_eq!(saved.registrations.len(), 1);
+}
+
+#[test]
 fn the_twin_for_32_bit_programs_is_warned_of_and_not_judged() {
     let twin = ["WOW6432Node", "Microsoft", "WIMMount", "Mounted Images"];
     let registry = read(&written(

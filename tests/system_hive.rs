@@ -118,6 +118,28 @@ fn unreadable_is_not_absent() {
 }
 
 #[test]
+fn without_its_control_set_nothing_is_absent() {
+    let root = Key::new("SYSTEM")
+        .key(Key::new("Select").dword("Current", 2))
+        .key_at(&["ControlSet001", "Services"], service());
+    let facts = facts(&root);
+    assert!(matches!(facts.last_shutdown, Observation::Unreadable(_)));
+    let Observation::Unreadable(error) = facts.filter_driver else {
+        panic!()
+    };
+    assert!(error.to_string().contains("ControlSet002"), "{error}");
+}
+
+#[test]
+fn a_shutdown_that_was_not_recorded_yet_is_absent() {
+    let windows = Key::new("Windows").value("ShutdownTime", REG_BINARY, &[0; 8]);
+    let root = Key::new("SYSTEM")
+        .key(Key::new("Select").dword("Current", 1))
+        .key_at(&["ControlSet001", "Control"], windows);
+    assert_eq!(facts(&root).last_shutdown, Observation::Absent);
+}
+
+#[test]
 fn a_driver_whose_values_cannot_be_read_is_unreadable() {
     for damaged in [
         Key::new("WIMMount")

@@ -22,7 +22,7 @@ impl Drives {
     /// one is absent.
     pub fn look_for_streams(&self, registrations: &[MountRegistration]) {
         let paths = registrations.iter().filter_map(|r| r.mount_path.present());
-        for path in paths.filter(|path| !path.is_empty()) {
+        for path in paths.filter(|path| !path.is_blank()) {
             if !self.keeps_streams(&self.recorded_path(path)) {
                 self.mount_data(path);
             }
@@ -90,6 +90,8 @@ impl Drives {
                 FileKind::Directory | FileKind::ReparsePoint(_) => {
                     Observation::Present(self.stream(&located))
                 }
+                // Something else has its name now.
+                FileKind::File => Observation::Absent,
                 kind => Observation::Unreadable(Error::malformed("a directory", kind.name())),
             },
             Observation::Unreadable(error) => Observation::Unreadable(error),
@@ -151,7 +153,7 @@ fn at_recorded<T>(
     path: &Observation<WideString>,
     look: impl FnOnce(&WideString) -> Observation<T>,
 ) -> Observation<T> {
-    match path.present().filter(|path| !path.is_empty()) {
+    match path.present().filter(|path| !path.is_blank()) {
         Some(path) => look(path),
         None => Observation::NotCaptured(NotCaptured::KindOfEvidence),
     }

@@ -27,9 +27,11 @@ use crate::evidence::{Evidence, Liveness, MountDirectory, Rival};
 use crate::finding::{Basis, Finding, FindingCode as Code, Severity};
 use crate::mount_point::WimMountData;
 use crate::observation::{NotCaptured, Observation};
+use crate::registry::MountRegistration;
 use crate::registry::system_hive::FilterDriver;
 use crate::report::NextStep;
 use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
+use crate::wide_string::WideString;
 use crate::windows_path::WindowsPath;
 
 /// The values of `Status` of which something is known.
@@ -110,13 +112,13 @@ impl Judgement {
     /// The values of the registration: without one of them DISM cannot service the image.
     fn registration(&mut self, evidence: &Evidence) {
         let registration = &evidence.registration;
-        let values = [
-            ("Mount Path", fault(&registration.mount_path)),
-            ("WIM Path", fault(&registration.image_file_path)),
-            ("Image Index", fault(&registration.image_index)),
-            ("Status", fault(&registration.progress_value)),
+        let faults = [
+            path_fault(&registration.mount_path),
+            path_fault(&registration.image_file_path),
+            fault(&registration.image_index),
+            fault(&registration.progress_value),
         ];
-        for (name, fault) in values {
+        for (name, fault) in MountRegistration::VALUE_NAMES.into_iter().zip(faults) {
             if let Some(fault) = fault {
                 self.flags |= WimMountFlags::INVALID;
                 self.may_be_invalid = true;
@@ -208,6 +210,8 @@ impl Judgement {
         ];
         for (what, registered, recorded) in pairs {
             if let (Some(registered), Some(recorded)) = (registered.present(), recorded)
+                && !registered.is_blank()
+                && !has_variable(registered)
                 && WindowsPath::parse(registered) != WindowsPath::parse(recorded)
             {
                 self.find(
@@ -247,7 +251,7 @@ impl Judgement {
     fn rivals(&mut self, evidence: &Evidence) {
         let path = shown(&evidence.registration.mount_path);
         for rival in &evidence.mount_path_rivals {
-            let message = format!("{path} is also registered by {}", rival.registration);
+            let message = format!("{path} is also registered by {}", rival.key_name);
             let (code, basis) = (Code::DuplicateMountPath, Basis::Inferred);
             match Holder::of(evidence, rival) {
                 Holder::NamedByStream => self.find(code, Severity::Warning, basis, message),
@@ -273,11 +277,15 @@ impl Judgement {
             }
         }
         for rival in &evidence.image_rivals {
+            let other = match &rival.mount_path {
+                Some(path) => format!("mounted on {path}"),
+                None => format!("registered by {}", rival.key_name),
+            };
             self.find(
                 Code::WritableMountConflict,
                 Severity::Warning,
                 Basis::Documented,
-                format!("the same image is also mounted on {}: only one of the mounts can be committed (0xC1420127)", rival.mount_path),
+                format!("the same image is also {other}: only one of the mounts can be committed (0xC1420127)"),
             );
         }
     }
@@ -307,7 +315,7 @@ impl Judgement {
                 WimMountFlags::empty(),
                 Code::MountInterrupted,
                 Basis::Claimed,
-                "mounting began and is not known to have gone on (Status 1)",
+                "mounting began, and nothing shows that it finished (Status 1)",
             ),
             Some(&progress::MOUNTED) => self.liveness(evidence, restarted),
             Some(&other) => {
@@ -455,7 +463,7 @@ impl Holder {
     }
 }
 
-/// What a mount that came to its end can be, by whether the machine can have kept it.
+/// The statuses of a completed mount (`Status` 2), by whether the machine can have kept it.
 fn statuses_by_liveness(liveness: Liveness, restarted: bool) -> BTreeSet<DismMountStatus> {
     let (ok, needs_remount) = (DismMountStatus::Ok, DismMountStatus::NeedsRemount);
     match liveness {
@@ -476,8 +484,25 @@ fn fault<T>(value: &Observation<T>) -> Option<String> {
     }
 }
 
+/// Why a path of the registration cannot be used.
+fn path_fault(path: &Observation<WideString>) -> Option<String> {
+    match path {
+        Observation::Present(path) if path.is_blank() => Some("is empty".to_owned()),
+        path => fault(path),
+    }
+}
+
+/// Whether a path names a variable, whose value the registration does not tell.
+fn has_variable(path: &WideString) -> bool {
+    let percents = path
+        .as_units()
+        .iter()
+        .filter(|&&unit| unit == u16::from(b'%'));
+    percents.count() > 1
+}
+
 /// A recorded path for a message.
-fn shown(path: &Observation<crate::WideString>) -> String {
+fn shown(path: &Observation<WideString>) -> String {
     path.present()
         .map_or_else(|| "(not recorded)".to_owned(), ToString::to_string)
 }

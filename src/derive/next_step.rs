@@ -1,7 +1,7 @@
 //! What to do next with a mounted image, on the machine that was captured.
 
 use super::{Holder, Verdict, progress};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Liveness};
 use crate::finding::FindingCode;
 use crate::observation::Observation;
 use crate::report::NextStep;
@@ -12,8 +12,32 @@ use crate::wide_string::WideString;
 const CLEANUP: &str = "dism /Cleanup-Mountpoints";
 const LIST: &str = "dism /Get-MountedImageInfo";
 
-/// The next step for a verdict.
+/// The next step for a verdict, with what has to be minded about the command.
 pub(super) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
+    let mut step = unguarded_step(evidence, verdict);
+    let findings = verdict.findings.iter();
+    let is_interrupted = findings
+        .map(|finding| finding.code)
+        .any(|code| code == FindingCode::MountInterrupted);
+    let may_be_mounting = is_interrupted
+        && evidence.liveness == Liveness::Unknown
+        && !evidence.has_restarted_since_mount();
+    if may_be_mounting && step.destroys_changes {
+        step.note = format!(
+            "If mounting may still be going on, wait for its end. {}",
+            step.note
+        );
+    }
+    if step.command.contains('$') {
+        step.note = format!(
+            "{} In PowerShell, write a backtick before each `$`.",
+            step.note
+        );
+    }
+    step
+}
+
+fn unguarded_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
     let Some(directory) = evidence
         .registration
         .mount_path
@@ -61,11 +85,7 @@ pub(super) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
                 "Do not unmount the directory: another mount has it, or may have it, which the cleanup leaves alone.",
             )
         }
-        DismMountStatus::Invalid if is_mounting => step(
-            LIST,
-            false,
-            "Wait until mounting has ended, then inspect again.",
-        ),
+        DismMountStatus::Invalid if is_mounting => wait(),
         DismMountStatus::Invalid
             if evidence.registration.progress_value.present() == Some(&progress::UNMOUNTING) =>
         {
@@ -137,6 +157,10 @@ fn ok(
 
 /// The mount directory is not known, or cannot stand in a command.
 fn without_path(verdict: &Verdict) -> NextStep {
+    let mut findings = verdict.findings.iter();
+    if findings.any(|finding| finding.code == FindingCode::MountingInProgress) {
+        return wait();
+    }
     match verdict.mount_status {
         DismMountStatus::Invalid if verdict.possible_statuses.len() == 1 => step(
             CLEANUP,
@@ -149,6 +173,11 @@ fn without_path(verdict: &Verdict) -> NextStep {
             "The recorded mount directory is missing or cannot stand in a command: look it up.",
         ),
     }
+}
+
+fn wait() -> NextStep {
+    let note = "Wait until mounting has ended, then inspect again.";
+    step(LIST, false, note)
 }
 
 fn step(command: impl Into<String>, destroys_changes: bool, note: impl Into<String>) -> NextStep {
@@ -173,7 +202,7 @@ fn argument(path: &WideString) -> Option<String> {
         return None;
     }
     let bare = path.trim_end_matches(['\\', '/']);
-    if bare.is_empty() {
+    if bare.trim().is_empty() {
         return None;
     }
     // `C:` alone would name the current directory of the drive.

@@ -11,8 +11,9 @@ use crate::capture::collection::Collection;
 use crate::capture::disk_image::{Disk, Seekable};
 use crate::capture::{CapturedMachine, DirectoryLayout};
 use crate::error::Error;
+use crate::registry::RegistryExport;
 use crate::registry::hive::Hive;
-use crate::registry::{CodePage, RegistryExport};
+use crate::registry::software_hive::software_key;
 use crate::report::EvidenceKind;
 
 /// Tells what kind of evidence a file or directory of this host is, by its content; `None` for what
@@ -68,7 +69,7 @@ fn kind(path: &Path) -> Result<Option<EvidenceKind>, Error> {
         return Ok(Some(EvidenceKind::DiskImage));
     }
     file.rewind()?;
-    let export = RegistryExport::open(file, CodePage::default());
+    let export = RegistryExport::open(file, None);
     Ok(export.is_ok().then_some(EvidenceKind::RegistryExport))
 }
 
@@ -76,9 +77,7 @@ fn kind(path: &Path) -> Result<Option<EvidenceKind>, Error> {
 /// so that it is reported; a transaction log is not.
 fn is_software(file: File) -> bool {
     match Hive::open(file) {
-        Ok(mut hive) => [&["Microsoft"][..], &["SOFTWARE", "Microsoft"]]
-            .iter()
-            .any(|path| !matches!(hive.find(path), Ok(None))),
+        Ok(mut hive) => !matches!(software_key(&mut hive), Ok(None)),
         Err(error) => !error.is_unsupported(),
     }
 }

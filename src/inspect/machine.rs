@@ -17,6 +17,8 @@ use crate::report::{
 };
 use crate::rivals::Rivals;
 use crate::warning::{Warning, WarningCode, Warnings};
+use crate::wide_string::WideString;
+use crate::windows_path::WindowsPath;
 
 /// What the registry of one machine says, and how it was captured.
 pub(super) struct RegistryEvidence {
@@ -98,7 +100,11 @@ impl RegistryEvidence {
             warn_of_other_files(self.recovery.as_ref(), &mut warnings);
         }
         let liveness = options.captured.unwrap_or(self.liveness);
-        let rivals = Rivals::among(&registrations);
+        let resolve = |path: &WideString| match drives {
+            Some(drives) => drives.recorded_path(path),
+            None => WindowsPath::parse(path),
+        };
+        let rivals = Rivals::among(&registrations, &resolve);
         if let Some(drives) = drives {
             drives.look_for_streams(&registrations);
         }
@@ -240,6 +246,18 @@ impl SystemEvidence {
             let text = "names no current control set: nothing of it is used";
             let warning = Warning::new(WarningCode::SystemHiveNotUsed, text);
             system.warnings.push(warning.in_evidence(name));
+            return Ok(system);
+        }
+        let facts = &system.facts;
+        let faults = [
+            unreadable(&facts.last_shutdown),
+            unreadable(&facts.filter_driver),
+        ];
+        let mut faults: Vec<&Error> = faults.into_iter().flatten().collect();
+        faults.dedup();
+        for error in faults {
+            let warning = Warning::new(WarningCode::ValueUnreadable, error.to_string());
+            system.warnings.push(warning.in_evidence(name.as_str()));
         }
         Ok(system)
     }
@@ -262,6 +280,13 @@ impl SystemEvidence {
         let warning = Warning::new(WarningCode::SystemHiveNotUsed, error.to_string());
         system.warnings.push(warning);
         system
+    }
+}
+
+fn unreadable<T>(observation: &Observation<T>) -> Option<&Error> {
+    match observation {
+        Observation::Unreadable(error) => Some(error),
+        _ => None,
     }
 }
 

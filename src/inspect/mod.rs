@@ -87,8 +87,8 @@ fn piped(error: Error) -> Error {
 pub struct InspectOptions {
     /// Whether the machine was running when it was captured; overrides what the evidence tells.
     pub captured: Option<Liveness>,
-    /// The code page of `REGEDIT4` files and of `reg query` text.
-    pub code_page: CodePage,
+    /// The code page of `REGEDIT4` files and of `reg query` text; see [`RegistryExport::open`] for what holds without one.
+    pub code_page: Option<CodePage>,
     /// The transaction logs of a hive, in any order. Without any, those that lie beside the hive are taken.
     pub logs: Vec<PathBuf>,
     /// The SYSTEM hive of the machine. Without one, that which lies beside a SOFTWARE hive is taken.

@@ -7,7 +7,7 @@ pub mod mounted_devices;
 pub mod reg_file;
 pub mod reg_query;
 mod registration;
-mod software_hive;
+pub(crate) mod software_hive;
 pub mod system_hive;
 mod system_root;
 mod text_encoding;
@@ -179,18 +179,23 @@ pub enum RegistryExport<R> {
 }
 
 impl<R: Read> RegistryExport<Chain<Cursor<Vec<u8>>, R>> {
-    /// Opens what the content shows to be a `.reg` file or the output of `reg query`.
+    /// Opens what the content shows to be a `.reg` file or the output of `reg query`. The code page is that of REGEDIT4 files and
+    /// of `reg query` text, where it is known: see [`RegFile`](reg_file::RegFile::new) and
+    /// [`RegQuery`](reg_query::RegQuery::new).
     ///
     /// # Errors
     /// When the stream cannot be read, or is neither.
-    pub fn open(mut source: R, code_page: CodePage) -> Result<Self, Error> {
+    pub fn open(mut source: R, code_page: Option<CodePage>) -> Result<Self, Error> {
         let mut start = Vec::new();
         source.by_ref().take(4096).read_to_end(&mut start)?;
         let is_reg_query = reg_query::is_reg_query(&start);
         let source = Cursor::new(start).chain(source);
         Ok(match is_reg_query {
             true => RegistryExport::RegQuery(reg_query::RegQuery::new(source, code_page)?),
-            false => RegistryExport::RegFile(reg_file::RegFile::new(source, code_page)?),
+            false => RegistryExport::RegFile(reg_file::RegFile::new(
+                source,
+                code_page.unwrap_or_default(),
+            )?),
         })
     }
 }

@@ -71,13 +71,18 @@ fn is_key_line(line: &[u8]) -> bool {
 }
 
 impl<R: Read> RegQuery<R> {
-    /// Takes a stream. The code page is that of the console, for text that is neither UTF-16 nor UTF-8.
+    /// Takes a stream. The code page is that of the console: text without a byte order mark that is not UTF-16 is in it. Where
+    /// none is known, lines that are UTF-8 are taken for that, others for [the default](CodePage::default), with a warning.
     ///
     /// # Errors
     /// When the stream cannot be read, or does not begin with a key line.
-    pub fn new(source: R, code_page: CodePage) -> Result<Self, Error> {
+    pub fn new(source: R, code_page: Option<CodePage>) -> Result<Self, Error> {
+        let mut lines = LineSource::new(source, code_page.unwrap_or_default())?;
+        if code_page.is_some() {
+            lines.read_as_code_page();
+        }
         let mut query = RegQuery {
-            lines: LineSource::new(source, code_page)?,
+            lines,
             line: Line::default(),
             string: None,
             after_blank_line: true,
@@ -156,15 +161,10 @@ impl<R: Read> RegQuery<R> {
             self.value(position, name, value_type, data);
         } else if let Some(string) = &mut self.string {
             if string.text.len() + line.len() > MAX_TEXT {
-                let position = string.position;
+                let (position, name) = (string.position, string.name.clone());
                 self.string = None;
-                let found = "a longer one, which is left out";
-                self.warn(
-                    position,
-                    WarningCode::ValueMalformed,
-                    "a string of at most 4 MiB",
-                    found,
-                );
+                let found = "a longer one".to_owned();
+                self.unreadable(position, name, "a string of at most 4 MiB", found);
             } else {
                 string
                     .text
@@ -188,12 +188,7 @@ impl<R: Read> RegQuery<R> {
         let name = value_name(name);
         let Some(value_type) = ValueType::from_name(type_name) else {
             let found = format!("`{type_name}` as the type of {name:?}");
-            self.warn(
-                position,
-                WarningCode::ValueMalformed,
-                "the name of a registry type",
-                &found,
-            );
+            self.unreadable(position, name, "the name of a registry type", found);
             return;
         };
         if matches!(
@@ -209,21 +204,31 @@ impl<R: Read> RegQuery<R> {
             });
             return;
         }
-        let data = data_as_stored(value_type, data.trim_ascii_end()).unwrap_or_else(|expected| {
-            self.warn(
+        match data_as_stored(value_type, data.trim_ascii_end()) {
+            Ok(data) => self.ready.push_back(RegistryEntry::Value(RegistryValue {
+                name,
+                value_type,
+                data,
                 position,
-                WarningCode::ValueMalformed,
-                expected,
-                &excerpt(data),
-            );
-            Vec::new()
-        });
-        self.ready.push_back(RegistryEntry::Value(RegistryValue {
+            })),
+            Err(expected) => self.unreadable(position, name, expected, excerpt(data)),
+        }
+    }
+
+    /// A value of which the name can be read, and not the data.
+    fn unreadable(
+        &mut self,
+        position: Position,
+        name: WideString,
+        expected: &'static str,
+        found: String,
+    ) {
+        self.warn(position, WarningCode::ValueMalformed, expected, &found);
+        self.ready.push_back(RegistryEntry::UnreadableValue {
             name,
-            value_type,
-            data,
             position,
-        }));
+            error: Error::malformed(expected, found).at(position),
+        });
     }
 
     /// The string before this line is complete. Before a key and at the end one blank line is printed, which is not part of it.

@@ -219,6 +219,8 @@ impl MountRegistryCollector {
             .iter()
             .position(|known| known.name.eq_ignore_case(&value.name));
         match known {
+            // Windows takes no value from a line that it cannot read.
+            Some(known) if value.read.is_err() && key.values[known].read.is_ok() => {}
             Some(known) => key.values[known] = value,
             None if key.values.len() < Self::MAX_VALUES => key.values.push(value),
             None => {

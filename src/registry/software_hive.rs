@@ -23,31 +23,25 @@ impl MountRegistry {
     /// When a key on the way to the registrations, or their list, cannot be read: then nobody can tell what is mounted.
     pub fn read_from_hive<R: Read + Seek>(hive: &mut Hive<R>) -> Result<MountRegistry, Error> {
         let mut collector = MountRegistryCollector::default();
-        let mut has_microsoft = false;
-        for prefix in [&[][..], &["SOFTWARE"]] {
-            let Some(microsoft) = hive.find(&[prefix, &WIM_MOUNT[..1]].concat())? else {
-                continue;
-            };
-            has_microsoft = true;
-            read_images(
-                hive,
-                &microsoft,
-                &[prefix, &WIM_MOUNT[..1]].concat(),
-                &mut collector,
-            )?;
-            let wow64 = [prefix, &["WOW6432Node"], &WIM_MOUNT[..1]].concat();
+        let software = software_key(hive)?;
+        if let Some(software) = software {
+            let microsoft = [software, &WIM_MOUNT[..1]].concat();
+            if let Some(key) = hive.find(&microsoft)? {
+                read_images(hive, &key, &microsoft, &mut collector)?;
+            }
+            let wow64 = [software, &["WOW6432Node"], &WIM_MOUNT[..1]].concat();
             // The twin is not judged: where it cannot be read, nothing is lost.
             if let Ok(Some(microsoft)) = hive.find(&wow64) {
                 let _ = read_images(hive, &microsoft, &wow64, &mut collector);
             }
-            break;
         }
         let mut registry = collector.into_registry();
         if !registry.mounted_images.is_present() {
-            registry.mounted_images = match has_microsoft {
-                true => Observation::Absent,
-                false => {
-                    let text = "the hive has no `Microsoft` key: it is not a SOFTWARE hive";
+            registry.mounted_images = match software {
+                Some(_) => Observation::Absent,
+                None => {
+                    let text =
+                        "the hive has no `Microsoft` key, as SOFTWARE has: it is another hive";
                     let warning = Warning::new(WarningCode::MountRegistryNotInEvidence, text);
                     registry.warnings.push(warning);
                     Observation::NotCaptured(NotCaptured::Path)
@@ -56,6 +50,22 @@ impl MountRegistry {
         }
         Ok(registry)
     }
+}
+
+/// Where a hive holds what the machine calls `HKLM\SOFTWARE`: as a whole, or below a key that someone saved it as. `None` for
+/// another hive: those of users have a `SOFTWARE\Microsoft` of their own, and nothing about mounts in it.
+///
+/// # Errors
+/// When that cannot be told.
+pub(crate) fn software_key<R: Read + Seek>(
+    hive: &mut Hive<R>,
+) -> Result<Option<&'static [&'static str]>, Error> {
+    const SAVED: &[&str] = &["SOFTWARE"];
+    if hive.find(&WIM_MOUNT[..1])?.is_some() {
+        return Ok(Some(&[]));
+    }
+    let saved = hive.find(&[SAVED, &WIM_MOUNT].concat())?;
+    Ok(saved.map(|_| SAVED))
 }
 
 /// Hands the registrations below a `Microsoft` key to the collector.
@@ -80,6 +90,15 @@ fn read_images<R: Read + Seek>(
         collector.push(key_entry(WideString::from_units(units), &image));
         match hive.values(&image) {
             Ok(values) => {
+                let is_there =
+                    |name: &WideString| values.iter().any(|value| value.name.eq_ignore_case(name));
+                let names = MountRegistration::VALUE_NAMES.map(WideString::from);
+                for name in names.into_iter().filter(|name| !is_there(name)) {
+                    // One that may be in a damaged part is not absent.
+                    if let Err(error) = hive.value(&image, &name) {
+                        collector.push(unreadable(name, image.position(), error));
+                    }
+                }
                 for value in values {
                     collector.push(value_entry(value));
                 }

@@ -48,14 +48,23 @@ impl SystemFacts {
 
     /// Reads them from a SYSTEM hive.
     ///
-    /// A hive that names no current control set is no SYSTEM hive: then it says nothing about the rest.
+    /// A hive that names no current control set is no SYSTEM hive: then it says nothing about the rest. Where the one that it
+    /// names is not there, the rest is unreadable.
     pub fn read<R: Read + Seek>(hive: &mut Hive<R>) -> SystemFacts {
         let current_control_set = dword(hive, &["Select"], "Current");
         let (last_shutdown, filter_driver) = match &current_control_set {
             Observation::Present(number) => {
                 let control_set = format!("ControlSet{number:03}");
-                let shutdown = last_shutdown(hive, &control_set);
-                (shutdown, filter_driver(hive, &control_set))
+                match find_control_set(hive, &control_set) {
+                    Ok(()) => {
+                        let shutdown = last_shutdown(hive, &control_set);
+                        (shutdown, filter_driver(hive, &control_set))
+                    }
+                    Err(error) => (
+                        Observation::Unreadable(error.clone()),
+                        Observation::Unreadable(error),
+                    ),
+                }
             }
             Observation::Unreadable(error) => (
                 Observation::Unreadable(error.clone()),
@@ -74,15 +83,30 @@ impl SystemFacts {
     }
 }
 
+fn find_control_set<R: Read + Seek>(hive: &mut Hive<R>, name: &str) -> Result<(), Error> {
+    match hive.find(&[name])? {
+        Some(_) => Ok(()),
+        None => {
+            let expected = format!("the key {name}, which `Select` names");
+            Err(Error::malformed(expected, "no such key"))
+        }
+    }
+}
+
 fn last_shutdown<R: Read + Seek>(hive: &mut Hive<R>, control_set: &str) -> Observation<FileTime> {
     let path = [control_set, "Control", "Windows"];
-    read(hive, &path, "ShutdownTime", |value, data| {
+    let shutdown = read(hive, &path, "ShutdownTime", |value, data| {
         let ticks = data.try_into().map_err(|_| {
             let found = format!("{} bytes", data.len());
             Error::malformed("a FILETIME of 8 bytes", found).at(value.position)
         })?;
         Ok(FileTime::from_ticks(u64::from_le_bytes(ticks)))
-    })
+    });
+    match shutdown {
+        // Nothing was recorded yet.
+        Observation::Present(time) if time.ticks() == 0 => Observation::Absent,
+        shutdown => shutdown,
+    }
 }
 
 fn filter_driver<R: Read + Seek>(

@@ -1,5 +1,7 @@
 //! What the command line takes.
 
+use std::fs::File;
+use std::io::Read;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -8,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{ColorChoice, CommandFactory, Parser, ValueEnum, ValueHint};
 use dism_mount_status::capture::{DriveName, Scope};
 use dism_mount_status::registry::CodePage;
-use dism_mount_status::{EvidenceKind, InspectOptions, Liveness};
+use dism_mount_status::{EvidenceKind, InspectOptions, Liveness, identify};
 
 use crate::progress;
 
@@ -159,7 +161,7 @@ pub(crate) struct Arguments {
     )]
     pub(crate) fail_on: FailOn,
 
-    /// Write to FILE instead of standard output: all of it, or nothing
+    /// Write to FILE instead of standard output (-): all of it, or nothing; evidence is never overwritten
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
 
@@ -196,7 +198,7 @@ pub(crate) struct Arguments {
 /// What the user knows about the machine.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Captured {
-    /// It was running, and had not restarted since the mounts
+    /// It was running; a shutdown since a mount that the SYSTEM hive tells of still counts
     Running,
     /// It was not: nothing is mounted on a machine that is off
     Stopped,
@@ -295,34 +297,56 @@ impl Arguments {
             return Some(text.to_owned());
         }
         let read_once = self.evidence.iter().chain(&self.from).chain(&self.from0);
-        let from_standard_input = read_once.filter(|path| is_standard_input(path));
+        let from_standard_input = read_once.filter(|path| is_standard_stream(path));
         if from_standard_input.count() > 1 {
             return Some("standard input (-) can be read only once: name it once".to_owned());
         }
-        let output = self.output.as_ref()?.canonicalize().ok()?;
+        let named = self.output_file()?;
+        let output = named.canonicalize().ok()?;
         let lists = self.from.iter().chain(&self.from0);
         let hives = self.logs.iter().chain(&self.system);
         let mut read = self.evidence.iter().chain(lists).chain(hives);
-        let overwritten = read.find(|path| {
-            path.canonicalize()
-                .is_ok_and(|path| path == output && path.is_file())
-        })?;
-        Some(format!(
-            "--output would overwrite the evidence {}: name another file",
-            overwritten.display()
-        ))
+        let is_read = read.any(|path| path.canonicalize().is_ok_and(|path| path == output));
+        (output.is_file() && (is_read || is_evidence(&output))).then(|| {
+            let named = named.display();
+            format!("--output would overwrite the evidence {named}: name another file")
+        })
+    }
+
+    /// The file that the output goes to, if it does not go to standard output.
+    pub(crate) fn output_file(&self) -> Option<&Path> {
+        let output = self.output.as_deref();
+        output.filter(|output| !is_standard_stream(output))
     }
 
     /// Options that say nothing about evidence of this kind.
     pub(crate) fn unused_for(&self, kind: EvidenceKind) -> Vec<String> {
-        let is_wim = kind == EvidenceKind::CapturedWim;
+        use EvidenceKind::{CapturedWim, DiskImage, Hive, RegistryExport};
+        let is_wim = kind == CapturedWim;
+        let has_no_files = matches!(kind, RegistryExport | Hive) && self.drives.is_empty();
+        let has_no_exports = matches!(kind, Hive | CapturedWim | DiskImage);
         let options = [
             ("--image", "WIM files", self.image.is_some() && !is_wim),
             ("--verify", "WIM files", self.verify && !is_wim),
             (
                 "--log",
                 "hives",
-                !self.logs.is_empty() && kind == EvidenceKind::RegistryExport,
+                !self.logs.is_empty() && kind == RegistryExport,
+            ),
+            (
+                "--code-page",
+                "registry exports",
+                self.code_page.is_some() && has_no_exports,
+            ),
+            (
+                "--scope",
+                "captured files",
+                self.scope.is_some() && has_no_files,
+            ),
+            (
+                "--find-orphans",
+                "captured files",
+                self.find_orphans && has_no_files,
             ),
         ];
         let unused = options.into_iter().filter(|(_, _, is_unused)| *is_unused);
@@ -350,7 +374,7 @@ impl Arguments {
     pub(crate) fn options(&self, shows_search: bool) -> InspectOptions {
         let mut options = InspectOptions::default();
         options.captured = self.captured.map(Liveness::from);
-        options.code_page = self.code_page.unwrap_or_default();
+        options.code_page = self.code_page;
         options.logs.clone_from(&self.logs);
         options.system.clone_from(&self.system);
         options.drives.clone_from(&self.drives);
@@ -406,8 +430,17 @@ fn jobs(text: &str) -> Result<NonZero<usize>, String> {
         .map_err(|_| "expected a number of at least 1".to_owned())
 }
 
-/// Whether evidence stands for standard input.
-pub(crate) fn is_standard_input(evidence: &Path) -> bool {
+/// Whether a file could be evidence, or a hive or log that belongs to some.
+fn is_evidence(file: &Path) -> bool {
+    const HIVE: &[u8] = b"regf";
+    let mut start = Vec::new();
+    let opened = File::open(file).map(|file| file.take(HIVE.len() as u64));
+    let is_read = opened.is_ok_and(|mut file| file.read_to_end(&mut start).is_ok());
+    (is_read && start == HIVE) || identify(file).is_ok_and(|kind| kind.is_some())
+}
+
+/// Whether evidence stands for standard input, or a place for standard output.
+pub(crate) fn is_standard_stream(evidence: &Path) -> bool {
     evidence.as_os_str() == "-"
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use dism_mount_status::{Error, EvidenceKind, companions, identify};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::arguments::{Arguments, is_standard_input};
+use crate::arguments::{Arguments, is_standard_stream};
 
 /// The pieces of evidence, one after the other; none of them is kept.
 pub(crate) struct EvidenceList {
@@ -57,7 +57,7 @@ impl EvidenceList {
         let mut sources = VecDeque::from([Source::Named(arguments.evidence.clone().into_iter())]);
         let lists = arguments.from.iter().map(|list| (list, b'\n'));
         for (list, separator) in lists.chain(arguments.from0.iter().map(|list| (list, 0))) {
-            let lines: Box<dyn BufRead + Send> = match is_standard_input(list) {
+            let lines: Box<dyn BufRead + Send> = match is_standard_stream(list) {
                 true => Box::new(BufReader::new(io::stdin())),
                 false => Box::new(BufReader::new(File::open(list).map_err(|error| {
                     let text = format!("{}: {error}; check the path of the list", list.display());

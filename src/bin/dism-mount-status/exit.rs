@@ -11,7 +11,7 @@ use crate::arguments::FailOn;
 pub(crate) enum Outcome {
     /// Nothing to report: 0.
     Clear = 0,
-    /// A mounted image is in a state that was asked for: 1.
+    /// A mounted image is in a state that was asked for, or a mount is left over without a registration: 1.
     Found = 1,
     /// Wrong usage, or something could not be read or written: 2.
     Failed = 2,
@@ -23,7 +23,10 @@ impl Outcome {
         let images = capture.mounted_images.iter();
         let outcomes = images.map(|image| Outcome::of_status(image.mount_status, fail_on));
         outcomes
-            .chain([Outcome::of_reading(capture)])
+            .chain([
+                Outcome::of_reading(capture),
+                Outcome::of_orphans(capture, fail_on),
+            ])
             .max()
             .unwrap_or(Outcome::Clear)
     }
@@ -32,6 +35,14 @@ impl Outcome {
         match capture.error {
             Some(_) => Outcome::Failed,
             None => Outcome::Clear,
+        }
+    }
+
+    /// They have no state, and are a mount all the same.
+    fn of_orphans(capture: &Capture, fail_on: FailOn) -> Outcome {
+        match fail_on {
+            FailOn::Any if !capture.orphaned_mounts.is_empty() => Outcome::Found,
+            _ => Outcome::Clear,
         }
     }
 

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> io::Result<Outcome> {
-    let destination = Destination::new(arguments.output.as_deref());
+    let destination = Destination::new(arguments.output_file());
     if let Some(what) = arguments.generate {
         destination.write(|out| generate::write(what, out))?;
         return Ok(Outcome::Clear);
@@ -107,7 +107,7 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
 fn captures(evidence: &Evidence, options: &InspectOptions) -> Vec<Capture> {
     let (path, inspected) = match evidence {
         Evidence::Unreadable(path, error) => (path, Err(error.clone())),
-        Evidence::At(path) if arguments::is_standard_input(path) => {
+        Evidence::At(path) if arguments::is_standard_stream(path) => {
             (path, inspect_stream("-", io::stdin().lock(), options))
         }
         Evidence::At(path) => (path, inspect(path, options)),

@@ -17,6 +17,7 @@ use crate::capture::read_at::{ReadAt, ReadAtCursor};
 use crate::capture::volume::ReadSeek;
 use crate::error::Error;
 use crate::registry::hive::Hive;
+use crate::registry::software_hive::software_key;
 use crate::warning::{Warning, WarningCode, Warnings};
 
 /// How many members are looked into.
@@ -186,10 +187,9 @@ impl Search<'_> {
         let Ok(mut hive) = Hive::open(ReadAtCursor::new(data)) else {
             return HiveName::Other;
         };
-        let mut has = |path: &[&str]| matches!(hive.find(path), Ok(Some(_)));
-        if has(&["Microsoft", "Windows NT"]) || has(&["Microsoft", "WIMMount"]) {
+        if matches!(software_key(&mut hive), Ok(Some(_))) {
             HiveName::Software
-        } else if has(&["Select"]) {
+        } else if matches!(hive.find(&["Select"]), Ok(Some(_))) {
             HiveName::System
         } else {
             HiveName::Other

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::member_name::divided;
 use crate::binary::guid;
 use crate::capture::volume::MOUNT_DATA;
-use crate::registry::{CodePage, RegistryExport};
+use crate::registry::RegistryExport;
 use crate::wide_string::WideString;
 
 /// Where a base block keeps the end of the path that its hive was loaded from, as UTF-16 with 32 code units ("Windows registry
@@ -112,7 +112,7 @@ impl HiveName {
 
 /// Whether a file is an export of the registry, by its start.
 pub(super) fn is_export(start: &[u8]) -> bool {
-    RegistryExport::open(start, CodePage::default()).is_ok()
+    RegistryExport::open(start, None).is_ok()
 }
 
 #[cfg(test)]

@@ -188,10 +188,26 @@ impl<R: Read> RegFile<R> {
                 if code == WarningCode::KeyMalformed {
                     self.section = Section::None;
                 }
+                let name = syntax::value_name(&self.line.text);
                 self.warn(position, code, expected, &found);
-                Ok(None)
+                Ok(name.and_then(|name| self.unreadable(position, &name, expected, &found)))
             }
         }
+    }
+
+    /// A value of which the name can be read, and not the data.
+    fn unreadable(
+        &self,
+        position: Position,
+        name: &Quoted,
+        expected: &'static str,
+        found: &str,
+    ) -> Option<RegistryEntry> {
+        (self.section == Section::Wanted).then(|| RegistryEntry::UnreadableValue {
+            name: WideString::from_wtf8(&name.text),
+            position,
+            error: Error::malformed(expected, found.to_owned()).at(position),
+        })
     }
 
     /// A value statement with raw line breaks in its name or its string.
@@ -223,13 +239,9 @@ impl<R: Read> RegFile<R> {
         }
         self.lines.go_back(mark);
         let expected = "a closing quote at the end of the value";
-        self.warn(
-            position,
-            WarningCode::StringNotClosed,
-            expected,
-            &excerpt(&text),
-        );
-        Ok(None)
+        let (name, found) = (syntax::value_name(&text), excerpt(&text));
+        self.warn(position, WarningCode::StringNotClosed, expected, &found);
+        Ok(name.and_then(|name| self.unreadable(position, &name, expected, &found)))
     }
 
     fn value(
@@ -248,7 +260,6 @@ impl<R: Read> RegFile<R> {
             );
         }
         let is_last = self.line.line_break.is_empty();
-        let name = WideString::from_wtf8(&name.text);
         let (value_type, data) = match data {
             Data::Deletion => (None, Vec::new()),
             Data::Text(text) => (
@@ -262,10 +273,15 @@ impl<R: Read> RegFile<R> {
                 (Some(ValueType::DWORD), number.to_le_bytes().to_vec())
             }
             Data::Hex(value_type, bytes) => match self.hex_data(position, bytes)? {
-                Some(bytes) => (Some(value_type), self.as_stored(value_type, bytes)),
-                None => return Ok(None),
+                Ok(bytes) => (Some(value_type), self.as_stored(value_type, bytes)),
+                Err(found) => {
+                    let expected = "bytes as two hexadecimal digits parted by commas";
+                    self.warn(position, WarningCode::ValueMalformed, expected, &found);
+                    return Ok(self.unreadable(position, &name, expected, &found));
+                }
             },
         };
+        let name = WideString::from_wtf8(&name.text);
         if self.section != Section::Wanted {
             let found = format!("the value {name:?} below a deleted, malformed or missing key");
             self.warn(
@@ -287,8 +303,12 @@ impl<R: Read> RegFile<R> {
         }))
     }
 
-    /// The bytes of a hexadecimal value, with the lines on which it goes on.
-    fn hex_data(&mut self, position: Position, first: HexBytes) -> Result<Option<Vec<u8>>, Error> {
+    /// The bytes of a hexadecimal value, with the lines on which it goes on; or what stands there instead.
+    fn hex_data(
+        &mut self,
+        position: Position,
+        first: HexBytes,
+    ) -> Result<Result<Vec<u8>, String>, Error> {
         let mut data = first.bytes;
         let mut continues = first.continues;
         while continues {
@@ -312,16 +332,14 @@ impl<R: Read> RegFile<R> {
                     self.lines.go_back(mark);
                 }
                 self.lines.forget_mark();
-                let expected = "bytes as two hexadecimal digits parted by commas";
-                self.warn(position, WarningCode::ValueMalformed, expected, &found);
-                return Ok(None);
+                return Ok(Err(found));
             }
         }
         self.lines.forget_mark();
         if self.line.line_break.is_empty() || continues {
             self.warn_of_cut_end(position);
         }
-        Ok(Some(data))
+        Ok(Ok(data))
     }
 
     /// Strings as the registry stores them: UTF-16LE that ends in NUL.

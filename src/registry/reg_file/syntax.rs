@@ -120,6 +120,12 @@ pub(super) fn statement(text: &[u8]) -> Result<Statement<'_>, Fault<'_>> {
     }
 }
 
+/// The name of a value, whatever its data are.
+pub(super) fn value_name(text: &[u8]) -> Option<Quoted> {
+    let name = preceded(blanks, name_and_equals).parse(text);
+    name.ok().map(|(_, name)| name)
+}
+
 /// A line that goes on with the hexadecimal data of the line before; `None` for a blank or comment line between.
 pub(super) fn hex_continuation(text: &[u8]) -> Result<Option<HexBytes>, Fault<'_>> {
     let line = preceded(
@@ -216,14 +222,15 @@ fn key(text: &[u8]) -> Parsed<'_, Statement<'_>> {
 }
 
 fn value_statement(text: &[u8]) -> Parsed<'_, Statement<'_>> {
-    let name = alt((map(char('@'), |_| Quoted::default()), quoted));
-    let (text, name) = terminated(
-        name,
-        (blanks, expect("= behind the name", char('=')), blanks),
-    )
-    .parse(text)?;
+    let (text, name) = name_and_equals(text)?;
     let (text, data) = expect("a string, dword:, hex: or -", data).parse(text)?;
     Ok((text, Statement::Value { name, data }))
+}
+
+fn name_and_equals(text: &[u8]) -> Parsed<'_, Quoted> {
+    let name = alt((map(char('@'), |_| Quoted::default()), quoted));
+    let equals = expect("= behind the name", char('='));
+    terminated(name, (blanks, equals, blanks)).parse(text)
 }
 
 fn data(text: &[u8]) -> Parsed<'_, Data> {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use dism_mount_status::visible::visible_wide;
 use dism_mount_status::{Capture, DismMountMode, Report, WideString};
 
-use super::ReportWriter;
+use super::{ReportWriter, wording};
 
 /// What stands for a value that the evidence does not hold; DISM itself never lacks one.
 const UNKNOWN: &str = "Unknown";
@@ -14,18 +14,21 @@ const UNKNOWN: &str = "Unknown";
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     has_images: bool,
-    /// Where something could not be read, neither "none" nor "successfully" would be true.
+    /// Where something could not be read, or does not tell, neither "none" nor "successfully" would be true.
     is_incomplete: bool,
 }
 
 impl ReportWriter for Listing {
     fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "Deployment Image Servicing and Management tool")?;
-        writeln!(out, "Version: {}", Report::new(Vec::new()).tool.version)
+        // DISM's versions have four numbers.
+        writeln!(out, "Version: {}.0", Report::new(Vec::new()).tool.version)
     }
 
     fn capture(&mut self, capture: &Capture, out: &mut dyn Write) -> io::Result<()> {
+        let is_empty = capture.error.is_none() && capture.mounted_images.is_empty();
         self.is_incomplete |= capture.error.is_some();
+        self.is_incomplete |= is_empty && !wording::nothing_mounted(capture).is_certain;
         for image in &capture.mounted_images {
             if !self.has_images {
                 writeln!(out, "\nMounted images:")?;
