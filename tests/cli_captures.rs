@@ -3,11 +3,14 @@
 
 #[path = "support/command_line.rs"]
 mod command_line;
+#[path = "support/disk_fixtures.rs"]
+mod disk_fixtures;
 
 use std::fs;
 use std::path::Path;
 
-use command_line::run;
+use command_line::{run, run_with};
+use disk_fixtures::disk_fixture;
 use serde_json::Value;
 
 fn captures() -> &'static Path {
@@ -57,6 +60,54 @@ fn a_mount_that_is_left_over_without_a_registration_is_one_of_any() {
     assert_eq!(code(&["--fail-on=any"]), 1);
     assert_eq!(code(&["--fail-on=invalid"]), 0);
     assert_eq!(code(&[]), 0);
+}
+
+#[test]
+fn archives_and_images_can_be_piped() {
+    let fixtures = captures().join("..");
+    let disks = ["volume-512", "gpt", "vhdx", "ewf"].map(disk_fixture);
+    let files = [
+        "captured-wim/solid.esd",
+        "collections/kape/out.zip",
+        "collections/uac/uac.tar.gz",
+    ];
+    let files = files.map(|name| fixtures.join(name));
+    for file in files.iter().chain(disks.iter().map(|(_, image)| image)) {
+        let report = |arguments: &[&str], stdin: Vec<u8>| {
+            let arguments = [&["--quiet", "--format=json"], arguments].concat();
+            let run = run_with(&fixtures, &arguments, |command| {
+                command.write_stdin(stdin.clone());
+            });
+            let mut report: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
+            for capture in report["captures"].as_array_mut().unwrap() {
+                capture["evidence"].take();
+            }
+            report
+        };
+        let named = report(&[file.to_str().unwrap()], Vec::new());
+        let piped = report(&["-"], fs::read(file).unwrap());
+        assert_eq!(piped, named, "{}", file.display());
+    }
+}
+
+#[test]
+fn mount_directories_are_searched_for_without_a_windows_too() {
+    let stream = fs::read(captures().join("orphaned-mount/tree/mount.$WIMMOUNTDATA")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::write(folder.path().join("data/mount.$WIMMOUNTDATA"), stream).unwrap();
+    let named = run(folder.path(), &["data"]);
+    assert_eq!(named.code, 2);
+    assert!(named.stderr.contains("--find-orphans"), "{}", named.stderr);
+    let searched = run(folder.path(), &["--find-orphans", "--format=json", "data"]);
+    let report: Value = serde_json::from_str(&searched.stdout).unwrap();
+    let capture = &report["captures"][0];
+    assert_eq!(capture["orphaned_mounts"][0]["mount_path"], r"C:\mount");
+    assert_eq!(
+        capture["warnings"][0]["code"],
+        "mount-registry-not-in-evidence"
+    );
+    assert_eq!(searched.code, 0);
 }
 
 #[test]

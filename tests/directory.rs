@@ -557,6 +557,33 @@ fn mount_directories_that_no_registration_names_are_orphans() {
     assert_eq!(orphans(&drives, &[]).len(), 4);
 }
 
+#[test]
+fn a_search_that_can_see_no_streams_says_so() {
+    let search = |tree: Tree| {
+        let drives = drive_c(&tree, None);
+        let mut warnings = Warnings::default();
+        drives.find_orphans(&[], &mut warnings, |_| {});
+        codes(&warnings)
+    };
+    let plain = Tree::new().file("x/file", "");
+    assert_eq!(search(plain), [WarningCode::StreamsNotCaptured]);
+    let stream = mount_data(MOUNT_ID, r"C:\x", r"C:\a.wim");
+    let collected = Tree::new().file("x_$WIMMOUNTDATA", stream);
+    assert_eq!(search(collected), []);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_mount_directory_by_itself_is_where_its_stream_says() {
+    let stream = mount_data(MOUNT_ID, r"C:\work\x", r"C:\a.wim");
+    let tree = Tree::new().file("Windows/win.ini", "");
+    let Some(tree) = tree.attribute("", "user.$WIMMOUNTDATA", &stream) else {
+        return;
+    };
+    let expected = [(r"C:\work\x".to_owned(), Some(MOUNT_ID))];
+    assert_eq!(orphans(&drive_c(&tree, None), &[]), expected);
+}
+
 #[cfg(unix)]
 #[test]
 fn orphans_are_found_by_extended_attributes_and_not_behind_links() {
@@ -696,6 +723,18 @@ fn a_hive_behind_a_link_out_of_the_folder_is_refused() {
         codes(capture.warnings()),
         [WarningCode::LogEntryLeftOut, WarningCode::FileUnreadable]
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_hive_is_said_to_be_there() {
+    let tree = Tree::new().directory("Windows/System32/config");
+    let pipe = tree.at("Windows/System32/config/SOFTWARE");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let error = CapturedMachine::in_directory(tree.path(), None).unwrap_err();
+    assert_eq!(error.expected(), Some("a file"));
+    assert!(error.evidence().unwrap().ends_with("SOFTWARE"), "{error}");
 }
 
 #[cfg(unix)]

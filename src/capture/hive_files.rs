@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::directory::host_name;
-use super::drives::Drives;
+use super::drives::{Drives, unreadable_reparse_point};
 use super::volume::{FileKind, ReadSeek};
 use crate::error::Error;
 use crate::observation::Observation;
@@ -146,16 +146,22 @@ impl HiveFile {
     fn find(drives: &Drives, folder: &WindowsPath, name: &str) -> Result<Option<Self>, Error> {
         let mut path = folder.clone();
         path.components.push(PathComponent::from(name));
-        match drives.locate(&path) {
-            Observation::Present(located) if matches!(located.kind, FileKind::File) => {
-                let name = located.name();
-                match located.file.open() {
-                    Ok(data) => Ok(Some(HiveFile { name, data })),
-                    Err(error) => Err(error.in_evidence(name)),
-                }
-            }
-            Observation::Unreadable(error) => Err(error.in_evidence(path.to_string())),
-            _ => Ok(None),
+        let located = match drives.locate(&path) {
+            Observation::Present(located) => located,
+            Observation::Unreadable(error) => return Err(error.in_evidence(path.to_string())),
+            _ => return Ok(None),
+        };
+        let name = located.name();
+        let data = match located.kind {
+            FileKind::File => located.file.open(),
+            FileKind::ReparsePoint(tag) => Err(unreadable_reparse_point(tag)),
+            FileKind::Special => Err(Error::malformed("a file", located.kind.name())),
+            // Something else that has such a name.
+            _ => return Ok(None),
+        };
+        match data {
+            Ok(data) => Ok(Some(HiveFile { name, data })),
+            Err(error) => Err(error.in_evidence(name)),
         }
     }
 }

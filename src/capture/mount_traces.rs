@@ -117,8 +117,16 @@ impl<'a> MountTraces<'a> {
         self.warnings.extend(warnings);
     }
 
-    /// The search is over: warns of what was too much.
-    pub(super) fn end(&mut self) {
+    /// The search is over: warns of what was too much, and where nothing can be seen.
+    pub(super) fn end(&mut self, shows_streams: bool) {
+        if !shows_streams && self.streams.is_empty() && self.stubs.is_empty() {
+            let text = format!(
+                "no streams are seen on {}, and mount directories are known by them: search an image of the volume for those",
+                self.root
+            );
+            self.warnings
+                .push(Warning::new(WarningCode::StreamsNotCaptured, text));
+        }
         if self.left_out > 0 {
             let text = format!(
                 "{} traces of mounts are left out: no more than {}, of {} MiB together, are kept of one drive",
@@ -161,7 +169,7 @@ mod tests {
             traces.stub(Uuid::from_u128(mount), &names(depth, 100));
         }
         let counts = (traces.streams.len(), traces.stubs.len());
-        traces.end();
+        traces.end(true);
         let mut limits = warnings.as_slice().iter();
         let limit = limits.find(|warning| warning.code() == WarningCode::LimitReached);
         (

@@ -44,7 +44,7 @@ impl Drives {
             let root = name.root_path();
             let mut traces = MountTraces::new(root, warnings, &mut seen, &mut progress);
             volume.search(&mut traces);
-            traces.end();
+            traces.end(volume.shows_streams());
             orphans.extend(orphans_among(traces, &registered));
         }
         progress(seen);
@@ -65,6 +65,12 @@ impl Drives {
     }
 }
 
+/// Where the root of a volume is a mount directory, that directory alone was captured: only its stream tells where it lay.
+fn recorded_root(path: &WindowsPath, mount_data: &Observation<WimMountData>) -> Option<WideString> {
+    let recorded = mount_data.present()?.mount_path.as_ref();
+    recorded.filter(|_| path.is_volume_root()).cloned()
+}
+
 fn orphans_among(
     mut traces: MountTraces<'_>,
     registered: &HashSet<WindowsPath>,
@@ -76,7 +82,7 @@ fn orphans_among(
         .into_iter()
         .filter(|(path, _)| !registered.contains(path))
         .map(|(path, mount_data)| OrphanedMountDirectory {
-            mount_path: path.to_wide_string(),
+            mount_path: recorded_root(&path, &mount_data).unwrap_or_else(|| path.to_wide_string()),
             mount_data,
             inferred_mount_id: None,
         })

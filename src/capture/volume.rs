@@ -32,6 +32,11 @@ pub(crate) trait Volume: fmt::Debug {
     /// Searches all of the volume for traces of mounts. Links are not followed.
     fn search(&self, traces: &mut MountTraces<'_>);
 
+    /// Whether the streams of directories that were there can be seen.
+    fn shows_streams(&self) -> bool {
+        true
+    }
+
     /// Whether all files that were captured are known: where the list of them is cut off, nothing is known to be absent.
     fn is_listed_whole(&self) -> bool {
         true

@@ -7,9 +7,10 @@
 mod companions;
 mod identify;
 mod machine;
+mod piped;
 
 use std::fs::File;
-use std::io::{Cursor, Read, Seek};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
@@ -38,13 +39,8 @@ use crate::warning::{Warning, WarningCode, Warnings};
 
 /// What to do where a file is no evidence.
 const EXPORT: &str = r"make an export on the machine with `reg export HKLM\SOFTWARE\Microsoft\WIMMount wimmount.reg`";
-/// What to do where a stream is no evidence.
-const PIPED: &str = "an export or a hive can be piped; of any other evidence, name the file";
-/// The largest hive that is taken from a stream, in bytes: it is kept in memory.
-const MOST_PIPED: u64 = 1 << 30;
 /// What to do where a directory is no evidence.
-const ROOT: &str =
-    "name the root of the volume or of the collection, or each file in it that is evidence";
+const ROOT: &str = "name the root of the volume or of the collection, or each file in it that is evidence, or search it for orphaned mounts (--find-orphans)";
 /// What to do where an archive is no evidence, or cannot be read.
 #[cfg(feature = "collection")]
 const REPACKED: &str = "copy it again if it was cut off, or unpack it and name what comes out";
@@ -71,14 +67,6 @@ fn no_evidence(error: Error) -> Error {
     };
     let kinds = format!("{} or {last}", kinds.join(", "));
     error.expecting(kinds).or_remedy(remedy)
-}
-
-/// Says what to do where a stream is no evidence: that shows in its first lines.
-fn piped(error: Error) -> Error {
-    match error.position().and_then(Position::line) {
-        Some(_) => error.or_remedy(PIPED),
-        None => error,
-    }
 }
 
 /// What the caller knows about the evidence, and wants to know.
@@ -131,7 +119,8 @@ pub fn inspect(path: impl AsRef<Path>, options: &InspectOptions) -> Result<Repor
 
 /// Inspects evidence that comes as a stream, such as standard input; `name` is what the report calls it.
 ///
-/// A registry export is read as it comes. A hive is kept in memory, as its parts lie in no order, and can have 1 GiB at most.
+/// A registry export is read as it comes. A hive is kept in memory, as its parts lie in no order, and can have 1 GiB at most;
+/// an archive or image is kept in a temporary file, and can have 16 GiB.
 ///
 /// # Errors
 /// When the evidence cannot be read as a whole.
@@ -141,10 +130,10 @@ pub fn inspect_stream(
     options: &InspectOptions,
 ) -> Result<Report, Error> {
     let inspection = Inspection::new(name, options);
-    let capture = inspection.stream(source);
-    capture
-        .map(|capture| Report::new(vec![capture]))
-        .map_err(|error| piped(error).in_evidence(name).or_usual_remedy())
+    let captures = inspection.piped(source);
+    captures
+        .map(Report::new)
+        .map_err(|error| error.in_evidence(name).or_usual_remedy())
 }
 
 /// One piece of evidence, by its name, and what is to be done with it.
@@ -180,8 +169,7 @@ impl<'a> Inspection<'a> {
             return self.disk(DiskCapture::open(path)?);
         }
         if !metadata.is_file() {
-            let capture = self.stream(file).map_err(piped);
-            return capture.map(|capture| vec![capture]);
+            return self.piped(file);
         }
         let start = read_start(&mut file)?;
         #[cfg(feature = "captured-wim")]
@@ -201,7 +189,8 @@ impl<'a> Inspection<'a> {
             return self.disk(DiskCapture::open(path)?);
         }
         file.rewind()?;
-        let capture = self.stream(file).map_err(no_evidence);
+        let capture = self.export(EvidenceKind::RegistryExport, None, file);
+        let capture = capture.map_err(no_evidence);
         capture.map(|capture| vec![capture])
     }
 
@@ -210,26 +199,6 @@ impl<'a> Inspection<'a> {
         let system = HiveFiles::system_beside(path);
         let system = SystemEvidence::read_beside(system.as_deref(), self.options)?;
         self.hive(hive, system)
-    }
-
-    fn stream(&self, mut source: impl Read) -> Result<Capture, Error> {
-        let options = self.options;
-        let mut start = read_start(&mut source)?;
-        if Hive::<File>::is_hive(&start) {
-            source.take(MOST_PIPED).read_to_end(&mut start)?;
-            if start.len() as u64 > MOST_PIPED {
-                return Err(Error::unsupported(
-                    "a hive of more than 1 GiB that is piped",
-                    "name the file",
-                ));
-            }
-            let hive = Box::new(Cursor::new(start));
-            let mut hive = HiveFiles::of_data((self.name.to_owned(), hive), Vec::new());
-            hive.set_logs(&options.logs)?;
-            return self.hive(hive.open()?, SystemEvidence::read_beside(None, options)?);
-        }
-        let source = Cursor::new(start).chain(source.by_ref());
-        self.export(EvidenceKind::RegistryExport, None, source)
     }
 
     fn hive(
@@ -260,10 +229,17 @@ impl<'a> Inspection<'a> {
         {
             return self.collection(&collection);
         }
-        let (machine, layout) = machine.map_err(|error| match error.io_error_kind() {
-            None => error.or_remedy(ROOT),
-            Some(_) => error,
-        })?;
+        let (machine, layout) = match machine {
+            // There may be mount directories all the same.
+            Err(error) if self.options.find_orphans && error.io_error_kind().is_none() => (
+                CapturedMachine::without_windows(path, self.options.scope)?,
+                DirectoryLayout::Volumes,
+            ),
+            machine => machine.map_err(|error| match error.io_error_kind() {
+                None => error.or_remedy(ROOT),
+                Some(_) => error,
+            })?,
+        };
         let (kind, liveness) = directory_kind(layout);
         #[cfg_attr(not(feature = "collection"), expect(unused_mut))]
         let (mut capture, _) = self.machine(kind, liveness, None, machine)?;
@@ -364,7 +340,7 @@ impl<'a> Inspection<'a> {
                 },
             )
             .or_remedy(
-                "Windows was not captured into it: name the WIM file into which it was, or search this one for mount directories",
+                "Windows was not captured into it: name the WIM file into which it was, or search this one for orphaned mounts (--find-orphans)",
             ));
         }
         if let Some(first) = captures.first_mut() {

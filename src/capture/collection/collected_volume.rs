@@ -81,6 +81,10 @@ impl Volume for CollectedVolume {
         }
     }
 
+    fn shows_streams(&self) -> bool {
+        self.0.shows_streams
+    }
+
     fn is_listed_whole(&self) -> bool {
         self.0.is_whole()
     }

@@ -44,6 +44,14 @@ impl CapturedMachine {
         CapturedMachine::laid_out(directory, scope).map(|(machine, _)| machine)
     }
 
+    /// A directory of this host as a volume without a Windows: a data volume, or a mount directory by itself.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn without_windows(directory: &Path, scope: Option<Scope>) -> Result<Self, Error> {
+        CapturedMachine::on_volume(Box::new(open(directory)?), scope)
+    }
+
     /// As [`in_directory`](Self::in_directory), and tells how it lies there.
     pub(crate) fn laid_out(
         directory: &Path,

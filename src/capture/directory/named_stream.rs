@@ -126,7 +126,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// Whether the host would show the directory's streams if it had any.
-fn shows_streams(volume: &Folder, directory: &Path) -> bool {
+pub(crate) fn shows_streams(volume: &Folder, directory: &Path) -> bool {
     let is_answered = |name| extended_attribute::get(directory, name).is_ok();
     let is_ntfs_3g = has_ntfs_attributes(directory) && is_answered(NTFS_3G_ATTRIBUTE);
     is_ntfs_3g || has_hidden_files(directory) || {

@@ -84,6 +84,10 @@ impl Volume for VolumeFolder {
         search::search(&self.0, traces);
     }
 
+    fn shows_streams(&self) -> bool {
+        named_stream::shows_streams(&self.0, &self.0.root)
+    }
+
     fn directory_reads(&self) -> u64 {
         self.0.directory_reads.get()
     }
