@@ -7,8 +7,9 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use dism_mount_status::capture::disk_image::{
-    Disk, FileSystem, Partition, PartitionKind, PartitionScheme, PartitionTable, ReadAt, Section,
+    Disk, FileSystem, Partition, PartitionKind, PartitionScheme, PartitionTable,
 };
+use dism_mount_status::capture::read_at::{ReadAt, Section};
 use dism_mount_status::{Error, Warnings};
 use serde_json::{Value, json};
 

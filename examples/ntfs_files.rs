@@ -7,7 +7,7 @@ use std::env;
 use std::io::{self, Write};
 
 use dism_mount_status::capture::disk_image::ntfs::{MountTrace, NtfsFile, NtfsVolume, StreamName};
-use dism_mount_status::capture::disk_image::{Section, Seekable};
+use dism_mount_status::capture::read_at::{Section, Seekable};
 use dism_mount_status::{Error, WideString};
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};

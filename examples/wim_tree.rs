@@ -74,7 +74,7 @@ fn verification_facts(wim: &CapturedWim<Source>) -> Value {
 fn print_image(
     out: &mut impl Write,
     wim: &CapturedWim<Source>,
-    index: usize,
+    index: u32,
     image: &ImageMetadata,
     mut warnings: Warnings,
 ) -> io::Result<()> {

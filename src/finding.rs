@@ -15,7 +15,7 @@ codes! {
         RestartedSinceMount = "restarted-since-mount",
         /// The image was being mounted when a running machine was captured.
         MountingInProgress = "mounting-in-progress",
-        /// Mounting began and did not end.
+        /// Mounting began, and nothing shows that it finished.
         MountInterrupted = "mount-interrupted",
         /// Unmounting began and did not end.
         PartiallyUnmounted = "partially-unmounted",
@@ -79,11 +79,11 @@ codes! {
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// It explains the status.
+    /// Context of the status, or something that was not checked.
     Note,
-    /// It will get in the way of servicing or remounting.
+    /// It may make the mount Invalid, or will get in the way of servicing or remounting.
     Warning,
-    /// It makes the mount invalid.
+    /// A reason for which the status is Invalid, for sure or among others.
     Error,
 }
 

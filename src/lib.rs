@@ -106,7 +106,7 @@ pub use file_time::FileTime;
 pub use finding::{Basis, Finding, FindingCode, Severity};
 #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
 pub use inspect::companions;
-pub use inspect::{InspectOptions, identify, inspect, inspect_stream};
+pub use inspect::{InspectOptions, Listener, identify, inspect, inspect_stream};
 pub use observation::{NotCaptured, Observation};
 pub use report::{
     Capture, CaptureError, EvidenceKind, ImageDescription, MountedImage, NextStep, OrphanedMount,

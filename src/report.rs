@@ -1,5 +1,7 @@
 //! The result of an inspection, and its JSON form.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -31,9 +33,9 @@ pub struct Report {
 #[non_exhaustive]
 pub struct Tool {
     /// The tool's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The tool's version.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
 }
 
 /// What one capture says: one piece of evidence, or one part of it.
@@ -243,8 +245,8 @@ impl Report {
         Report {
             schema_version: 1,
             tool: Tool {
-                name: env!("CARGO_PKG_NAME"),
-                version: env!("CARGO_PKG_VERSION"),
+                name: env!("CARGO_PKG_NAME").into(),
+                version: env!("CARGO_PKG_VERSION").into(),
             },
             captures,
         }

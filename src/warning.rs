@@ -63,7 +63,7 @@ codes! {
         /// A folder for a drive that another folder holds already.
         DuplicateDrive = "duplicate-drive",
         /// Mount directories were searched for where streams cannot be seen: that none was found says little.
-        StreamsNotCaptured = "streams-not-captured",
+        StreamsNotShown = "streams-not-shown",
         /// A second Windows in one capture, which is not judged.
         AnotherWindows = "another-windows",
         /// A file or directory of the capture that cannot be read.

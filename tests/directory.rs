@@ -566,7 +566,7 @@ fn a_search_that_can_see_no_streams_says_so() {
         codes(&warnings)
     };
     let plain = Tree::new().file("x/file", "");
-    assert_eq!(search(plain), [WarningCode::StreamsNotCaptured]);
+    assert_eq!(search(plain), [WarningCode::StreamsNotShown]);
     let stream = mount_data(MOUNT_ID, r"C:\x", r"C:\a.wim");
     let collected = Tree::new().file("x_$WIMMOUNTDATA", stream);
     assert_eq!(search(collected), []);

@@ -10,7 +10,8 @@ mod vhd_writer;
 #[path = "support/vhdx_writer.rs"]
 mod vhdx_writer;
 
-use dism_mount_status::capture::disk_image::{ContainerFormat, ReadAt};
+use dism_mount_status::capture::disk_image::ContainerFormat;
+use dism_mount_status::capture::read_at::ReadAt;
 use dism_mount_status::{Error, WarningCode};
 use proptest::prelude::*;
 

@@ -7,7 +7,8 @@ mod disk_image_files;
 mod ewf_writer;
 
 use dism_mount_status::WarningCode;
-use dism_mount_status::capture::disk_image::{ContainerFormat, Disk, ReadAt};
+use dism_mount_status::capture::disk_image::{ContainerFormat, Disk};
+use dism_mount_status::capture::read_at::ReadAt;
 use proptest::prelude::*;
 
 use disk_image_files::{

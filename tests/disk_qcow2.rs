@@ -6,7 +6,8 @@ mod disk_image_files;
 #[path = "support/qcow2_writer.rs"]
 mod qcow2_writer;
 
-use dism_mount_status::capture::disk_image::{ContainerFormat, Disk, ReadAt};
+use dism_mount_status::capture::disk_image::{ContainerFormat, Disk};
+use dism_mount_status::capture::read_at::ReadAt;
 use dism_mount_status::{WarningCode, Warnings};
 use proptest::prelude::*;
 

@@ -12,7 +12,8 @@ use std::io;
 use std::rc::Rc;
 
 use dism_mount_status::WarningCode;
-use dism_mount_status::capture::disk_image::{ContainerFormat, Disk, Neighbours, ReadAt};
+use dism_mount_status::capture::disk_image::{ContainerFormat, Disk, Neighbours};
+use dism_mount_status::capture::read_at::ReadAt;
 use proptest::prelude::*;
 
 use disk_image_files::{

@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 
-use dism_mount_status::capture::disk_image::ReadAt;
 use dism_mount_status::capture::disk_image::ntfs::{MountTrace, NtfsFile, NtfsVolume};
+use dism_mount_status::capture::read_at::ReadAt;
 use dism_mount_status::{Error, WarningCode, WideString};
 use proptest::prelude::*;
 use proptest::sample::Index;

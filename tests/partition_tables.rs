@@ -6,8 +6,9 @@ mod disk_writer;
 
 use disk_writer::{GptEntry, ntfs_boot_sector, put_gpt, put_mbr};
 use dism_mount_status::capture::disk_image::{
-    FileSystem, PartitionKind, PartitionScheme, PartitionTable, ReadAt,
+    FileSystem, PartitionKind, PartitionScheme, PartitionTable,
 };
+use dism_mount_status::capture::read_at::ReadAt;
 use dism_mount_status::registry::mounted_devices::PartitionIdentity;
 use dism_mount_status::{WarningCode, Warnings};
 use proptest::prelude::*;

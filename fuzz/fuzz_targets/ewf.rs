@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::rc::Rc;
 
 use disk_image::read;
-use dism_mount_status::capture::disk_image::ReadAt;
+use dism_mount_status::capture::read_at::ReadAt;
 use libfuzzer_sys::fuzz_target;
 
 fn adler32(bytes: &[u8]) -> u32 {

@@ -15,7 +15,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use dism_mount_status::capture::disk_image::ReadAt;
+use dism_mount_status::capture::read_at::ReadAt;
 use dism_mount_status::capture::disk_image::ntfs::{MountTrace, NtfsFile, NtfsVolume};
 use libfuzzer_sys::fuzz_target;
 use ntfs::{Layout, everything, small_layout, write_volume};

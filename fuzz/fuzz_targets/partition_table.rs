@@ -6,7 +6,8 @@
 mod disk_writer;
 
 use disk_writer::crc32;
-use dism_mount_status::capture::disk_image::{FileSystem, PartitionTable, ReadAt};
+use dism_mount_status::capture::disk_image::{FileSystem, PartitionTable};
+use dism_mount_status::capture::read_at::ReadAt;
 use libfuzzer_sys::fuzz_target;
 
 fn number<const N: usize>(header: &[u8], at: usize) -> u64 {

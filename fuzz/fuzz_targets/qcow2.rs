@@ -7,7 +7,7 @@ mod disk_image;
 use std::rc::Rc;
 
 use disk_image::{OneFile, read};
-use dism_mount_status::capture::disk_image::ReadAt;
+use dism_mount_status::capture::read_at::ReadAt;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use disk_image::{OneFile, Sparse, read};
 use disk_writer::crc32c;
-use dism_mount_status::capture::disk_image::ReadAt;
+use dism_mount_status::capture::read_at::ReadAt;
 use libfuzzer_sys::fuzz_target;
 
 const MIB: u64 = 1 << 20;

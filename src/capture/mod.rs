@@ -36,9 +36,9 @@ pub use self::machine::CapturedMachine;
 pub use self::orphans::OrphanedMountDirectory;
 pub use self::volume::ReadSeek;
 #[cfg(feature = "captured-wim")]
-pub use self::wim_image::WimCapture;
-#[cfg(feature = "captured-wim")]
 pub(crate) use self::wim_image::wim_header;
+#[cfg(feature = "captured-wim")]
+pub use self::wim_image::{WimCapture, WimDamage};
 
 use serde::Serialize;
 

@@ -125,7 +125,7 @@ impl<'a> MountTraces<'a> {
                 self.root
             );
             self.warnings
-                .push(Warning::new(WarningCode::StreamsNotCaptured, text));
+                .push(Warning::new(WarningCode::StreamsNotShown, text));
         }
         if self.left_out > 0 {
             let text = format!(

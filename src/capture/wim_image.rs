@@ -39,6 +39,16 @@ pub struct WimCapture {
     warnings: Warnings,
 }
 
+/// What a verification found damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WimDamage {
+    /// What of the file is damaged: `integrity`, of a split WIM with the number of the part.
+    pub place: String,
+    /// How.
+    pub error: Error,
+}
+
 type Source = ReadAtCursor<Rc<Seekable<File>>>;
 
 /// How many files of a folder are looked at to find the parts of a split WIM.
@@ -46,7 +56,7 @@ const MAX_FILES_BESIDE: usize = 10_000;
 
 impl WimCapture {
     /// How many images of a WIM are looked into, unless one is asked for: the files of Microsoft have eleven.
-    pub const MOST_IMAGES: usize = 1000;
+    pub const MOST_IMAGES: u32 = 1000;
     /// How many bytes are read and decompressed in all, besides so many times the file's own: some seconds' worth.
     const FREE_BYTES: u64 = 4 << 30;
     const MOST_TIMES_READ: u64 = 200;
@@ -108,14 +118,14 @@ impl WimCapture {
     }
 
     /// How many images there are.
-    pub fn image_count(&self) -> usize {
+    pub fn image_count(&self) -> u32 {
         self.wim.image_count()
     }
 
     /// What an image is called, by its index counted from 1: `image 2: Windows 11 Pro`.
-    pub fn image_name(&self, index: usize) -> String {
+    pub fn image_name(&self, index: u32) -> String {
         let xml = self.wim.wim().xml.as_ref();
-        let image = xml.and_then(|xml| xml.image(u32::try_from(index).ok()?));
+        let image = xml.and_then(|xml| xml.image(index));
         match image.and_then(|image| image.name.as_deref()) {
             Some(name) if !name.is_empty() => format!("image {index}: {name}"),
             _ => format!("image {index}"),
@@ -129,14 +139,10 @@ impl WimCapture {
     }
 
     /// Reads the whole file, and all other parts of a split WIM that were found, and holds them against their integrity
-    /// tables; where one has none, all data against their SHA-1. `progress` is told how many bytes of how many were.
-    ///
-    /// Gives what is damaged: the integrity of which part, and how.
-    pub fn verify(&self, progress: Option<fn(u64, u64)>) -> Vec<(String, Error)> {
+    /// tables; where one has none, all data against their SHA-1. `progress` is told now and then how far that has come.
+    pub fn verify(&self, progress: impl Fn(VerificationProgress)) -> Vec<WimDamage> {
         let tell = |state: VerificationProgress| {
-            if let Some(progress) = progress {
-                progress(state.verified, state.total);
-            }
+            progress(state);
             ControlFlow::Continue(())
         };
         let name = |part: u16| match self.wim.wim().header.is_split() {
@@ -154,8 +160,12 @@ impl WimCapture {
         &self,
         tell: &dyn Fn(VerificationProgress) -> ControlFlow<()>,
         name: &dyn Fn(u16) -> String,
-    ) -> Vec<(String, Error)> {
+    ) -> Vec<WimDamage> {
         let mut damage = Vec::new();
+        let damaged_part = |part: u16, error: Error| WimDamage {
+            place: name(part),
+            error,
+        };
         let mut without_table = Vec::new();
         for part in self.wim.verify(tell).unwrap_or_default() {
             match part.integrity {
@@ -171,10 +181,10 @@ impl WimCapture {
                         let expected = "chunks with the SHA-1 of the integrity table";
                         let error = Error::malformed(expected, found);
                         let first = Position::Byte(first.range.start);
-                        damage.push((name(part.part_number), error.at(first)));
+                        damage.push(damaged_part(part.part_number, error.at(first)));
                     }
                 }
-                Err(error) => damage.push((name(part.part_number), error)),
+                Err(error) => damage.push(damaged_part(part.part_number, error)),
             }
         }
         if without_table.is_empty() {
@@ -190,7 +200,7 @@ impl WimCapture {
                     first.unwrap_or_default()
                 );
                 let error = Error::malformed("data with their SHA-1", found);
-                damage.push((name(part.part_number), error));
+                damage.push(damaged_part(part.part_number, error));
             }
         }
         damage
@@ -201,7 +211,7 @@ impl WimCapture {
     ///
     /// # Errors
     /// When there is no such image, or its tree of files or the way to its hives cannot be read.
-    pub fn machine(&self, index: usize, scope: Option<Scope>) -> Result<CapturedMachine, Error> {
+    pub fn machine(&self, index: u32, scope: Option<Scope>) -> Result<CapturedMachine, Error> {
         let (metadata, warnings) = self.wim.image(index)?;
         let image = Image {
             wim: Rc::clone(&self.wim),

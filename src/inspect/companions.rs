@@ -60,7 +60,8 @@ fn parts_of_wims(folder: &Path, names: &BTreeSet<OsString>) -> Vec<OsString> {
 
 #[cfg(feature = "disk-image")]
 fn parts_of_disks(folder: &Path, names: &BTreeSet<OsString>) -> BTreeSet<OsString> {
-    use crate::capture::disk_image::{FileSet, ReadAt, Seekable};
+    use crate::capture::disk_image::FileSet;
+    use crate::capture::read_at::{ReadAt, Seekable};
     use std::rc::Rc;
 
     let folder = folder.to_owned();

@@ -8,7 +8,9 @@ use super::{directory_kind, read_start};
 #[cfg(feature = "collection")]
 use crate::capture::collection::Collection;
 #[cfg(feature = "disk-image")]
-use crate::capture::disk_image::{Disk, Seekable};
+use crate::capture::disk_image::Disk;
+#[cfg(feature = "disk-image")]
+use crate::capture::read_at::Seekable;
 use crate::capture::{CapturedMachine, DirectoryLayout};
 use crate::error::Error;
 use crate::registry::RegistryExport;

@@ -128,8 +128,8 @@ impl RegistryEvidence {
         let mut orphaned_mounts = Vec::new();
         if let Some(drives) = drives.filter(|_| options.find_orphans) {
             let progress = |seen| {
-                if let Some(progress) = options.progress {
-                    progress(seen);
+                if let Some(listener) = &options.search_progress {
+                    listener.tell(seen);
                 }
             };
             let orphans = drives.find_orphans(&registrations, &mut warnings, progress);

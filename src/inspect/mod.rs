@@ -6,6 +6,7 @@
 #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
 mod companions;
 mod identify;
+mod listener;
 mod machine;
 mod piped;
 
@@ -16,17 +17,20 @@ use std::path::{Path, PathBuf};
 #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
 pub use self::companions::companions;
 pub use self::identify::identify;
+pub use self::listener::Listener;
 use self::machine::{RegistryEvidence, SystemEvidence};
 use crate::allowance::Allowance;
-#[cfg(feature = "captured-wim")]
-use crate::capture::WimCapture;
 #[cfg(feature = "collection")]
 use crate::capture::collection::{Collected, Collection};
 #[cfg(feature = "disk-image")]
-use crate::capture::disk_image::{Disk, DiskCapture, Seekable};
+use crate::capture::disk_image::{Disk, DiskCapture};
+#[cfg(feature = "disk-image")]
+use crate::capture::read_at::Seekable;
 use crate::capture::{
     CapturedMachine, DirectoryLayout, DriveName, Drives, HiveFiles, ReadSeek, Scope,
 };
+#[cfg(feature = "captured-wim")]
+use crate::capture::{WimCapture, WimDamage};
 use crate::error::{Error, Position};
 use crate::evidence::Liveness;
 use crate::observation::Observation;
@@ -36,6 +40,8 @@ use crate::registry::{CodePage, RegistryExport, system_root};
 use crate::report::{Capture, EvidenceKind, Report};
 #[cfg(feature = "collection")]
 use crate::warning::{Warning, WarningCode, Warnings};
+#[cfg(feature = "captured-wim")]
+use crate::wim::VerificationProgress;
 
 /// What to do where a file is no evidence.
 const EXPORT: &str = r"make an export on the machine with `reg export HKLM\SOFTWARE\Microsoft\WIMMount wimmount.reg`";
@@ -88,18 +94,18 @@ pub struct InspectOptions {
     pub scope: Option<Scope>,
     /// Of a WIM file only the image of this index, counted from 1.
     #[cfg(feature = "captured-wim")]
-    pub image: Option<usize>,
+    pub image: Option<u32>,
     /// Whether to read the whole WIM file, and to hold it against its integrity table, or where it has none, all its data
     /// against their SHA-1. Damage becomes a capture with an error.
     #[cfg(feature = "captured-wim")]
     pub verify: bool,
-    /// Told now and then, while a WIM file is verified, how many bytes of how many were.
+    /// Told now and then how far the verification has come.
     #[cfg(feature = "captured-wim")]
-    pub verify_progress: Option<fn(u64, u64)>,
+    pub verification_progress: Option<Listener<VerificationProgress>>,
     /// Whether to search all drives for mount directories that no registration names.
     pub find_orphans: bool,
     /// Told now and then, during that search, how many files and directories were seen.
-    pub progress: Option<fn(u64)>,
+    pub search_progress: Option<Listener<u64>>,
 }
 
 /// Inspects one piece of evidence: finds out what it is, reads it, and judges every mounted image in it.
@@ -347,9 +353,13 @@ impl<'a> Inspection<'a> {
             first.add_warnings(wim.take_warnings());
         }
         if self.options.verify {
-            let damage = wim.verify(self.options.verify_progress).into_iter();
-            captures.extend(damage.map(|(part, error)| {
-                Capture::unreadable_part(self.name, EvidenceKind::CapturedWim, Some(part), &error)
+            let damage = wim.verify(|progress| {
+                if let Some(listener) = &self.options.verification_progress {
+                    listener.tell(progress);
+                }
+            });
+            captures.extend(damage.into_iter().map(|WimDamage { place, error, .. }| {
+                Capture::unreadable_part(self.name, EvidenceKind::CapturedWim, Some(place), &error)
             }));
         }
         Ok(captures)

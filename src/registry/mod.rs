@@ -112,6 +112,23 @@ pub struct RegistryValue {
     pub position: Position,
 }
 
+impl RegistryValue {
+    /// A value with its data as the registry stores them.
+    pub fn new(
+        name: impl Into<WideString>,
+        value_type: ValueType,
+        data: Vec<u8>,
+        position: Position,
+    ) -> Self {
+        RegistryValue {
+            name: name.into(),
+            value_type,
+            data,
+            position,
+        }
+    }
+}
+
 /// One key of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

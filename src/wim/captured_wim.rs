@@ -113,9 +113,12 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
     }
 
     /// The number of images whose metadata are there.
-    pub fn image_count(&self) -> usize {
+    pub fn image_count(&self) -> u32 {
         let counts = self.parts.iter();
-        counts.map(|part| part.lookup_table.metadata().len()).sum()
+        // A lookup table has room for far fewer.
+        counts
+            .map(|part| part.lookup_table.metadata().len() as u32)
+            .sum()
     }
 
     /// The files of an image by its index, counted from 1.
@@ -124,7 +127,7 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
     ///
     /// There is no such image, or its metadata cannot be read. Positions are offsets in the file, and where the
     /// metadata are damaged themselves, in these when decompressed.
-    pub fn image(&self, index: usize) -> Result<(ImageMetadata, Warnings), Error> {
+    pub fn image(&self, index: u32) -> Result<(ImageMetadata, Warnings), Error> {
         let Some((part, entry)) = self.metadata(index) else {
             let expected = format!("an image index of 1 to {}", self.image_count());
             return Err(
@@ -204,8 +207,8 @@ impl<R: Read + Seek + Clone> CapturedWim<R> {
     }
 
     /// Where the metadata of an image lie, by its index counted from 1.
-    fn metadata(&self, index: usize) -> Option<(&Part<R>, &LookupEntry)> {
-        let mut number = index.checked_sub(1)?;
+    fn metadata(&self, index: u32) -> Option<(&Part<R>, &LookupEntry)> {
+        let mut number = usize::try_from(index.checked_sub(1)?).ok()?;
         for part in &self.parts {
             let metadata = part.lookup_table.metadata();
             match metadata.get(number) {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::rc::Rc;
 
-use dism_mount_status::capture::disk_image::{Disk, ReadAt};
+use dism_mount_status::capture::disk_image::Disk;
+use dism_mount_status::capture::read_at::ReadAt;
 use dism_mount_status::{Error, WarningCode, Warnings};
 use proptest::prelude::*;
 

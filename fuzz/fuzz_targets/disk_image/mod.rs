@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::rc::Rc;
 
-use dism_mount_status::capture::disk_image::{Disk, Neighbours, ReadAt};
+use dism_mount_status::capture::disk_image::{Disk, Neighbours};
+use dism_mount_status::capture::read_at::ReadAt;
 
 /// A folder in which every name is that of one file: a disk may be its own parent.
 pub struct OneFile(pub Rc<dyn ReadAt>);

@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use clap::{ColorChoice, CommandFactory, Parser, ValueEnum, ValueHint};
 use dism_mount_status::capture::{DriveName, Scope};
 use dism_mount_status::registry::CodePage;
-use dism_mount_status::{EvidenceKind, InspectOptions, Liveness, identify};
+use dism_mount_status::{EvidenceKind, InspectOptions, Listener, Liveness, identify};
 
 use crate::progress;
 
@@ -130,7 +130,7 @@ pub(crate) struct Arguments {
 
     /// Of a WIM file only this image, counted from 1 [default: all of them]
     #[arg(long, value_name = "INDEX", value_parser = index, help_heading = "Evidence")]
-    image: Option<usize>,
+    image: Option<u32>,
 
     /// Read a WIM file whole, and hold it against its integrity table, or else all its data against their SHA-1; damage is
     /// an error
@@ -381,9 +381,11 @@ impl Arguments {
         options.scope = self.scope.map(Scope::from);
         options.image = self.image;
         options.verify = self.verify;
-        options.verify_progress = (shows_search && !self.quiet).then_some(progress::verified);
         options.find_orphans = self.find_orphans;
-        options.progress = (shows_search && !self.quiet).then_some(progress::searched);
+        if shows_search && !self.quiet {
+            options.verification_progress = Some(Listener::new(progress::verified));
+            options.search_progress = Some(Listener::new(progress::searched));
+        }
         options
     }
 }
@@ -419,7 +421,7 @@ fn drive(text: &str) -> Result<(DriveName, PathBuf), String> {
 }
 
 /// Reads the index of an image.
-fn index(text: &str) -> Result<usize, String> {
+fn index(text: &str) -> Result<u32, String> {
     text.parse()
         .map_err(|_| "expected a number, 1 for the first image".to_owned())
 }

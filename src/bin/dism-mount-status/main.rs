@@ -93,7 +93,7 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
     if passed_over > 0 && !arguments.quiet {
         messages::passed_over(passed_over);
     }
-    // Nothing that was inspected proves nothing.
+    // An inspection of nothing is no all-clear.
     outcome.ok_or_else(|| {
         io::Error::other(match passed_over {
             0 => "there is no evidence: the list is empty; write paths into it, one a line",

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use dism_mount_status::wim::VerificationProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 static BAR: OnceLock<ProgressBar> = OnceLock::new();
@@ -30,7 +31,12 @@ pub(crate) fn searched(seen: u64) {
 }
 
 /// Shows how many bytes of a WIM file were verified.
-pub(crate) fn verified(bytes: u64, total: u64) {
+pub(crate) fn verified(progress: VerificationProgress) {
+    let VerificationProgress {
+        verified: bytes,
+        total,
+        ..
+    } = progress;
     let style = "{bar:24} verified {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
     let bar = BAR.get_or_init(|| styled(ProgressBar::new(total), style));
     bar.set_length(total);

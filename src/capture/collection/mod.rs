@@ -29,6 +29,8 @@ use self::archive::Archive;
 use self::collected_volume::CollectedVolume;
 use self::layout::Collector;
 use self::loose_files::{LooseFiles, LooseHive};
+// For the fuzz target.
+#[doc(hidden)]
 pub use self::member_name::{Spelling, drive_of_folder};
 use self::members::{FolderMembers, Members};
 use self::tree::{NodeId, Tree};

@@ -15,4 +15,3 @@ pub use self::container::{ContainerFormat, Disk, HostFolder, Neighbours, Unsuppo
 pub use self::disk_capture::{DiskCapture, DiskPart};
 pub use self::file_system::FileSystem;
 pub use self::partition_table::{Partition, PartitionKind, PartitionScheme, PartitionTable};
-pub use super::read_at::{ReadAt, ReadAtCursor, Section, Seekable};

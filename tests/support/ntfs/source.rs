@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 
-use dism_mount_status::capture::disk_image::ReadAt;
+use dism_mount_status::capture::read_at::ReadAt;
 
 pub(crate) struct Counted {
     bytes: Vec<u8>,

@@ -152,10 +152,10 @@ fn is_elsewhere(warning: &Warning) -> bool {
 
 /// Whether registrations may be missing for what a warning tells.
 fn may_hide_mounts(warning: &Warning) -> bool {
-    use WarningCode::{StreamsNotCaptured, SystemHiveNotUsed, TrailingBytes, Wow64Twin};
+    use WarningCode::{StreamsNotShown, SystemHiveNotUsed, TrailingBytes, Wow64Twin};
     !matches!(
         warning.code(),
-        Wow64Twin | SystemHiveNotUsed | TrailingBytes | StreamsNotCaptured
+        Wow64Twin | SystemHiveNotUsed | TrailingBytes | StreamsNotShown
     )
 }
 

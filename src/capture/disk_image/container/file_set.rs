@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::Disk;
 use super::neighbours::{FileNames, Neighbours};
-use crate::capture::disk_image::ReadAt;
+use crate::capture::read_at::ReadAt;
 
 /// Opens the file with a name, which is one of those that are there.
 type Open = Box<dyn Fn(&OsStr) -> io::Result<Rc<dyn ReadAt>>>;

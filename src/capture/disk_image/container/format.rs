@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{ewf, qcow2, vhd, vhdx, vmdk};
-use crate::capture::disk_image::ReadAt;
+use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 
 /// What a disk image is packed in.

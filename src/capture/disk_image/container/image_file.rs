@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 
-use crate::capture::disk_image::ReadAt;
+use crate::capture::read_at::ReadAt;
 use crate::error::{Error, Position};
 use crate::warning::{Warning, WarningCode, Warnings};
 

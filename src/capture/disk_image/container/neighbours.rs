@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::image_file::ImageFile;
 use crate::allowance::Allowance;
-use crate::capture::disk_image::{ReadAt, Seekable};
+use crate::capture::read_at::{ReadAt, Seekable};
 use crate::error::Error;
 
 /// The folder in which an image lies.

@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use super::image_file::ImageFile;
-use crate::capture::disk_image::ReadAt;
+use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 
 /// Where a piece of a virtual disk comes from.

@@ -12,7 +12,7 @@ use super::neighbours::Opening;
 use super::pages::Pages;
 use super::pieces::{Assembled, Piece, Pieces, Place, stored_size_of};
 use crate::binary::{byte_array, structure};
-use crate::capture::disk_image::{ReadAt, Section};
+use crate::capture::read_at::{ReadAt, Section};
 use crate::error::Error;
 use crate::warning::{WarningCode, Warnings};
 

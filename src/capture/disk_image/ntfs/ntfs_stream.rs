@@ -10,7 +10,7 @@ use super::attribute_stream::AttributeStream;
 use super::compressed_stream::CompressedStream;
 use super::wof::WofStream;
 use crate::allowance::Allowance;
-use crate::capture::disk_image::ReadAt;
+use crate::capture::read_at::ReadAt;
 use crate::error::{Error, Position};
 use crate::mount_point::{ReparseData, WofProvider};
 use crate::seek::position_after;

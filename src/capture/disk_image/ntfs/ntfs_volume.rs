@@ -12,8 +12,8 @@ use super::mount_search::{MountSearch, MountTrace};
 use super::ntfs_file::NtfsFile;
 use super::upcase::UpcaseTable;
 use super::volume_information::VolumeInformation;
-use crate::capture::disk_image::ReadAt;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
+use crate::capture::read_at::ReadAt;
 use crate::error::{Error, Position};
 use crate::warning::{Warning, WarningCode, Warnings};
 

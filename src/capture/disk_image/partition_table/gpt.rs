@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Partition, PartitionKind, PartitionScheme, PartitionTable, damaged, sector_sizes};
 use crate::binary::{byte_array, guid, structure};
-use crate::capture::disk_image::ReadAt;
+use crate::capture::read_at::ReadAt;
 use crate::error::{Error, Position};
 use crate::registry::mounted_devices::PartitionIdentity;
 use crate::warning::{Warning, WarningCode, Warnings};

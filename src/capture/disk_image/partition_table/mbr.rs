@@ -7,7 +7,7 @@ use nom::number::complete::{le_u8, le_u32};
 use super::{Partition, PartitionKind, PartitionScheme, PartitionTable};
 use super::{damaged, has_file_system, sector_sizes};
 use crate::binary::{byte_array, structure};
-use crate::capture::disk_image::ReadAt;
+use crate::capture::read_at::ReadAt;
 use crate::error::{Error, Position};
 use crate::registry::mounted_devices::PartitionIdentity;
 use crate::warning::{Warning, WarningCode, Warnings};

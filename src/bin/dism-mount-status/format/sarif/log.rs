@@ -2,6 +2,8 @@
 //!
 //! Names are those of the specification, section 3.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 /// `tool`.
@@ -14,9 +16,9 @@ pub(super) struct Tool {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ToolComponent {
-    pub(super) name: &'static str,
-    pub(super) version: &'static str,
-    pub(super) semantic_version: &'static str,
+    pub(super) name: Cow<'static, str>,
+    pub(super) version: Cow<'static, str>,
+    pub(super) semantic_version: Cow<'static, str>,
     pub(super) rules: Vec<ReportingDescriptor>,
     pub(super) notifications: Vec<ReportingDescriptor>,
 }

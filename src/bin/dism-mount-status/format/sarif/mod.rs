@@ -134,7 +134,7 @@ fn tool() -> Tool {
     Tool {
         driver: ToolComponent {
             name: tool.name,
-            version: tool.version,
+            version: tool.version.clone(),
             semantic_version: tool.version,
             rules: findings.chain([orphaned_mount]).collect(),
             notifications: warnings.chain([unreadable]).collect(),

@@ -22,8 +22,8 @@ use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pieces::{Piece, Pieces, Place};
 use crate::binary::structure;
-use crate::capture::disk_image::ReadAt;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
+use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 use crate::warning::{Warning, WarningCode, Warnings};
 

@@ -12,8 +12,8 @@ use super::neighbours::Opening;
 use super::pages::Pages;
 use super::pieces::{Piece, Pieces, Place, stored_size_of};
 use crate::allowance::Allowance;
-use crate::capture::disk_image::ReadAt;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
+use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 use crate::warning::Warnings;
 

@@ -16,7 +16,7 @@ use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pages::Pages;
 use super::pieces::{Assembled, Piece, Pieces, Place, stored_size_of};
-use crate::capture::disk_image::ReadAt;
+use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 use crate::warning::Warnings;
 use uuid::Uuid;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::capture::disk_image::ReadAt;
 use crate::capture::disk_image::container::image_file::ImageFile;
+use crate::capture::read_at::ReadAt;
 
 const PAGE: u64 = 4096;
 

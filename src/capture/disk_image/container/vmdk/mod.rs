@@ -13,8 +13,8 @@ use super::format::{UnsupportedContainer, starts_with};
 use super::image_file::ImageFile;
 use super::neighbours::{Opening, last_level};
 use super::pieces::{Assembled, Piece, Pieces, Place, stored_size_of};
-use crate::capture::disk_image::ReadAt;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
+use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 use crate::warning::{Warning, WarningCode, Warnings};
 
