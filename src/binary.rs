@@ -27,6 +27,15 @@ pub(crate) fn structure<'a, T>(
     })
 }
 
+/// Bytes as hexadecimal digits, two for each, in lower case.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    let digits = bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]);
+    digits.collect()
+}
+
 /// A GUID as Windows stores it: the first three fields are little-endian.
 pub(crate) fn guid(bytes: &[u8]) -> IResult<&[u8], Uuid> {
     byte_array.map(Uuid::from_bytes_le).parse(bytes)

@@ -219,7 +219,7 @@ impl WimCapture {
             entries: Rc::clone(&self.entries),
             warnings: RefCell::new(warnings),
         };
-        CapturedMachine::on_volume(Box::new(WimImage(Rc::new(image))), scope)
+        CapturedMachine::on_volume(Box::new(WimVolume(Rc::new(image))), scope)
     }
 }
 
@@ -262,7 +262,7 @@ pub(crate) fn wim_header(file: &Path) -> Option<WimHeader> {
 
 /// An image as a volume.
 #[derive(Debug)]
-struct WimImage(Rc<Image>);
+struct WimVolume(Rc<Image>);
 
 #[derive(Debug)]
 struct Image {
@@ -315,13 +315,13 @@ impl Image {
     }
 }
 
-impl Volume for WimImage {
+impl Volume for WimVolume {
     fn scope(&self) -> Scope {
         Scope::Complete
     }
 
     fn root(&self) -> Rc<dyn CapturedFile> {
-        ImageFile::at(&self.0, self.0.metadata.root().clone())
+        WimFile::at(&self.0, self.0.metadata.root().clone())
     }
 
     fn search(&self, traces: &mut MountTraces<'_>) {
@@ -353,15 +353,15 @@ impl Volume for WimImage {
 
 /// A file or directory of an image.
 #[derive(Debug)]
-struct ImageFile {
+struct WimFile {
     image: Rc<Image>,
     entry: DirectoryEntry,
 }
 
-impl ImageFile {
+impl WimFile {
     fn at(image: &Rc<Image>, entry: DirectoryEntry) -> Rc<dyn CapturedFile> {
         let image = Rc::clone(image);
-        Rc::new(ImageFile { image, entry })
+        Rc::new(WimFile { image, entry })
     }
 
     /// Whether the directory keeps the short name of any file: else the capture keeps none.
@@ -371,7 +371,7 @@ impl ImageFile {
     }
 }
 
-impl CapturedFile for ImageFile {
+impl CapturedFile for WimFile {
     fn kind(&self) -> Result<FileKind, Error> {
         let is_directory = self.entry.is_directory();
         let Some(tag) = self.entry.reparse_tag else {
@@ -403,7 +403,7 @@ impl CapturedFile for ImageFile {
         Ok(match child {
             Some(entry) => {
                 let name = entry.name.clone();
-                Child::Found(ImageFile::at(&self.image, entry), name)
+                Child::Found(WimFile::at(&self.image, entry), name)
             }
             None if is_short_name(name) && !self.has_short_names() => Child::ShortName,
             None => Child::Missing,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{InspectOptions, Inspection};
+use crate::binary::hexadecimal;
 use crate::capture::{Drives, HiveFiles, OrphanedMountDirectory, ReadSeek};
 use crate::derive::derive;
 use crate::error::Error;
@@ -308,7 +309,7 @@ fn mounted_image(evidence: &Evidence) -> MountedImage {
     let other_values = registration.other_values.iter().map(|value| OtherValue {
         name: value.name.clone(),
         value_type: value.value_type,
-        data_hex: hex(&value.data),
+        data_hex: hexadecimal(&value.data[..value.data.len().min(OtherValue::MAX_BYTES)]),
     });
     MountedImage {
         mount_id: registration.mount_id,
@@ -352,13 +353,4 @@ fn orphaned_mount(orphan: OrphanedMountDirectory) -> OrphanedMount {
         image_file_path: mount_data.and_then(|data| data.wim_path.clone()),
         mount_path: orphan.mount_path,
     }
-}
-
-fn hex(data: &[u8]) -> String {
-    let shown = &data[..data.len().min(OtherValue::MAX_BYTES)];
-    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
-    let digits = shown
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)]);
-    digits.collect()
 }

@@ -89,6 +89,19 @@ impl ValueType {
     }
 }
 
+impl ValueType {
+    /// The number in data of this type, if it is that of such numbers.
+    pub(crate) fn dword(self, data: &[u8]) -> Result<u32, Error> {
+        match (self, data) {
+            (ValueType::DWORD, &[a, b, c, d]) => Ok(u32::from_le_bytes([a, b, c, d])),
+            (ValueType::DWORD, data) => {
+                Err(Error::malformed("4 bytes", format!("{} bytes", data.len())))
+            }
+            (other, _) => Err(Error::malformed("REG_DWORD", other.to_string())),
+        }
+    }
+}
+
 impl fmt::Display for ValueType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Self::NAMES.iter().find(|(known, _)| known == self) {

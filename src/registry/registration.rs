@@ -413,11 +413,5 @@ fn string(value: &RegistryValue) -> Result<WideString, Error> {
 }
 
 fn dword(value: &RegistryValue) -> Result<u32, Error> {
-    match (value.value_type, value.data.as_slice()) {
-        (ValueType::DWORD, &[a, b, c, d]) => Ok(u32::from_le_bytes([a, b, c, d])),
-        (ValueType::DWORD, data) => {
-            Err(Error::malformed("4 bytes", format!("{} bytes", data.len())))
-        }
-        (other, _) => Err(Error::malformed("REG_DWORD", other.to_string())),
-    }
+    value.value_type.dword(&value.data)
 }

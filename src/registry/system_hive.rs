@@ -2,7 +2,6 @@
 
 use std::io::{Read, Seek};
 
-use super::ValueType;
 use super::hive::{Hive, KeyValue};
 use crate::error::Error;
 use crate::file_time::FileTime;
@@ -139,12 +138,9 @@ fn filter_driver<R: Read + Seek>(
 }
 
 fn dword<R: Read + Seek>(hive: &mut Hive<R>, path: &[&str], name: &str) -> Observation<u32> {
-    read(hive, path, name, |value, data| match data.try_into() {
-        Ok(bytes) if value.value_type == ValueType::DWORD => Ok(u32::from_le_bytes(bytes)),
-        _ => {
-            let found = format!("{} with {} bytes", value.value_type, data.len());
-            Err(Error::malformed("REG_DWORD with 4 bytes", found).at(value.position))
-        }
+    read(hive, path, name, |value, data| {
+        let number = value.value_type.dword(data);
+        number.map_err(|error| error.at(value.position))
     })
 }
 

@@ -12,6 +12,7 @@ use super::lookup_table::{LookupEntry, LookupTable, NO_DATA, Sha1Digest};
 use super::metadata::ImageMetadata;
 use super::resource::{Resource, ResourceReader};
 use super::solid::SolidResources;
+use crate::binary::hexadecimal;
 use crate::error::{Error, Position};
 use crate::warning::{Warning, WarningCode, Warnings};
 
@@ -329,8 +330,4 @@ pub(super) fn read_to_end(
         Ok(_) => Ok(bytes),
         Err(error) => Err(Error::io(&error).at(Position::Byte(place))),
     }
-}
-
-pub(super) fn hexadecimal(sha1: &Sha1Digest) -> String {
-    sha1.iter().map(|byte| format!("{byte:02x}")).collect()
 }

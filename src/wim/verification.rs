@@ -3,9 +3,10 @@
 use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 
-use super::captured_wim::{CapturedWim, Part, hexadecimal, read_to_end};
+use super::captured_wim::{CapturedWim, Part, read_to_end};
 use super::integrity::{Integrity, IntegrityTable, PartIntegrity, VerificationProgress, hash};
 use super::lookup_table::{LookupEntry, NO_DATA};
+use crate::binary::hexadecimal;
 use crate::error::{Error, Position};
 use crate::warning::{Warning, WarningCode, Warnings};
 

@@ -165,11 +165,14 @@ impl Layout {
             let is_upload = above
                 .windows(2)
                 .any(|pair| pair[0] == UPLOADS && ACCESSORS.contains(&pair[1]));
-            let collector = match () {
-                () if is_upload => Collector::Velociraptor,
-                () if above.contains(&UAC_ROOT) => Collector::Uac,
-                () if drive.is_some() || copy.is_some() => Collector::Kape,
-                () => Collector::Unknown,
+            let collector = if is_upload {
+                Collector::Velociraptor
+            } else if above.contains(&UAC_ROOT) {
+                Collector::Uac
+            } else if drive.is_some() || copy.is_some() {
+                Collector::Kape
+            } else {
+                Collector::Unknown
             };
             let host = match (&drive, &copy) {
                 (None, None) => key.clone(),

@@ -4,6 +4,7 @@ use nom::bytes::complete::take;
 use nom::number::complete::{le_u32, le_u64};
 use nom::{IResult, Parser};
 
+use super::transaction_log::LogFormat;
 use crate::file_time::FileTime;
 
 /// `HBASE_BLOCK` is 4096 bytes long; the hive bins follow it.
@@ -78,9 +79,14 @@ impl BaseBlock {
         self.signature == SIGNATURE
     }
 
-    /// Whether it is that of a transaction log: 1 since Windows XP, 2 in Windows 2000, 6 in the new format.
-    pub(super) fn is_log(&self) -> bool {
-        matches!(self.file_type, 1 | 2 | 6)
+    /// The format of the transaction log that it is the base block of, if it is one's.
+    pub(super) fn log_format(&self) -> Option<LogFormat> {
+        match self.file_type {
+            // In Windows 2000, and since Windows XP.
+            2 | 1 => Some(LogFormat::DirtyVector),
+            6 => Some(LogFormat::Entries),
+            _ => None,
+        }
     }
 
     /// Whether the fields can be trusted.

@@ -7,7 +7,7 @@ use nom::{IResult, Parser};
 
 use super::cell::Cell;
 use super::pages::file_position;
-use super::{Allowance, Hive, KeyNode};
+use super::{Hive, KeyNode, ReadBudget};
 use crate::error::{Error, Position};
 use crate::registry::{RegistryValue, ValueType};
 use crate::warning::WarningCode;
@@ -110,20 +110,20 @@ impl<R: Read + Seek> Hive<R> {
     /// When the list cannot be read. A value that cannot be read is left out with a warning; a value
     /// whose data cannot be read is given with the reason, and a warning.
     pub fn values(&mut self, key: &KeyNode) -> Result<Vec<KeyValue>, Error> {
-        let mut allowance = Allowance::of_key(self.pages.stored());
-        self.values_within(key, &mut allowance)
+        let mut budget = ReadBudget::of_key(self.pages.stored());
+        self.values_within(key, &mut budget)
     }
 
     pub(super) fn values_within(
         &mut self,
         key: &KeyNode,
-        allowance: &mut Allowance,
+        budget: &mut ReadBudget,
     ) -> Result<Vec<KeyValue>, Error> {
-        let list = self.value_list(key, allowance)?;
+        let list = self.value_list(key, budget)?;
         let mut values = Vec::new();
         for offset in list.values {
-            match self.value_header(offset, allowance) {
-                Ok(header) => values.push(self.key_value(header, allowance)),
+            match self.value_header(offset, budget) {
+                Ok(header) => values.push(self.key_value(header, budget)),
                 Err(error) => self.warn_of(WarningCode::ValueUnreadable, key.position(), &error),
             }
         }
@@ -137,13 +137,13 @@ impl<R: Read + Seek> Hive<R> {
     /// # Errors
     /// When the value, or the part of the list that may hold it, cannot be read.
     pub fn value(&mut self, key: &KeyNode, name: &WideString) -> Result<Option<KeyValue>, Error> {
-        let mut allowance = Allowance::of_key(self.pages.stored());
-        let list = self.value_list(key, &mut allowance)?;
+        let mut budget = ReadBudget::of_key(self.pages.stored());
+        let list = self.value_list(key, &mut budget)?;
         let mut damage = list.damage;
         for offset in list.values {
-            match self.value_header(offset, &mut allowance) {
+            match self.value_header(offset, &mut budget) {
                 Ok(header) if header.name.eq_ignore_case(name) => {
-                    return Ok(Some(self.key_value(header, &mut allowance)));
+                    return Ok(Some(self.key_value(header, &mut budget)));
                 }
                 Ok(_) => {}
                 Err(error) => damage = damage.or(Some(error)),
@@ -152,7 +152,7 @@ impl<R: Read + Seek> Hive<R> {
         damage.map_or(Ok(None), Err)
     }
 
-    fn value_list(&mut self, key: &KeyNode, allowance: &mut Allowance) -> Result<ValueList, Error> {
+    fn value_list(&mut self, key: &KeyNode, budget: &mut ReadBudget) -> Result<ValueList, Error> {
         let mut list = ValueList::default();
         if key.value_count == 0 {
             return Ok(list);
@@ -161,7 +161,7 @@ impl<R: Read + Seek> Hive<R> {
         let held = cell.len / 4;
         let most = held.min(self.pages.stored() / SMALLEST_KEY_VALUE);
         let count = most.min(key.value_count.into());
-        allowance.take(count * 4, cell.position())?;
+        budget.take(count * 4, cell.position())?;
         if count < key.value_count.into() {
             let error = Error::malformed(
                 format!("a list of {} values", key.value_count),
@@ -178,12 +178,8 @@ impl<R: Read + Seek> Hive<R> {
         Ok(list)
     }
 
-    fn value_header(
-        &mut self,
-        offset: u32,
-        allowance: &mut Allowance,
-    ) -> Result<ValueHeader, Error> {
-        allowance.take(SMALLEST_KEY_VALUE, file_position(offset.into()))?;
+    fn value_header(&mut self, offset: u32, budget: &mut ReadBudget) -> Result<ValueHeader, Error> {
+        budget.take(SMALLEST_KEY_VALUE, file_position(offset.into()))?;
         let (cell, bytes) = self.structure::<NAME_OFFSET>(offset, &[b"vk"])?;
         let Ok((_, fields)) = fields(&bytes) else {
             unreachable!("the fields of a value are {NAME_OFFSET} bytes long");
@@ -201,9 +197,9 @@ impl<R: Read + Seek> Hive<R> {
     }
 
     /// A value with its data, or with the reason why those cannot be read.
-    fn key_value(&mut self, header: ValueHeader, allowance: &mut Allowance) -> KeyValue {
+    fn key_value(&mut self, header: ValueHeader, budget: &mut ReadBudget) -> KeyValue {
         let ValueHeader { cell, fields, name } = header;
-        let data = self.data(cell, &fields, allowance);
+        let data = self.data(cell, &fields, budget);
         if let Err(error) = &data {
             self.warn_of(WarningCode::ValueUnreadable, cell.position(), error);
         }
@@ -219,7 +215,7 @@ impl<R: Read + Seek> Hive<R> {
         &mut self,
         value: Cell,
         fields: &Fields,
-        allowance: &mut Allowance,
+        budget: &mut ReadBudget,
     ) -> Result<Vec<u8>, Error> {
         if fields.data_len & DATA_IS_INLINE != 0 {
             let len = (fields.data_len & !DATA_IS_INLINE) as usize;
@@ -248,11 +244,11 @@ impl<R: Read + Seek> Hive<R> {
             let mut signature = [0; 2];
             self.read_cell(cell, 0, &mut signature)?;
             if signature == *b"db" {
-                return self.big_data(fields.data, len, allowance);
+                return self.big_data(fields.data, len, budget);
             }
         }
         self.check_held(cell, len)?;
-        allowance.take(len, cell.position())?;
+        budget.take(len, cell.position())?;
         let mut data = vec![0; len as usize];
         self.read_cell(cell, 0, &mut data)?;
         Ok(data)
@@ -263,7 +259,7 @@ impl<R: Read + Seek> Hive<R> {
         &mut self,
         offset: u32,
         len: u64,
-        allowance: &mut Allowance,
+        budget: &mut ReadBudget,
     ) -> Result<Vec<u8>, Error> {
         let (cell, bytes) = self.structure::<8>(offset, &[b"db"])?;
         let [_, _, count_low, count_high, list @ ..] = bytes;
@@ -275,7 +271,7 @@ impl<R: Read + Seek> Hive<R> {
             )
             .at(cell.position()));
         }
-        allowance.take(len, cell.position())?;
+        budget.take(len, cell.position())?;
         let list = self.cell(u32::from_le_bytes(list))?;
         let mut data = Vec::new();
         for index in 0..len.div_ceil(SEGMENT_LEN) {

@@ -99,7 +99,7 @@ impl<R: Read + Seek> Hive<R> {
             )
             .at(Position::Byte(0)));
         }
-        if base_block.is_sound() && base_block.is_log() {
+        if base_block.is_sound() && base_block.log_format().is_some() {
             return Err(Error::unsupported(
                 "a transaction log in the place of its hive",
                 "name the hive, and the log as its log",
@@ -210,6 +210,7 @@ impl<R: Read + Seek> Hive<R> {
     }
 
     fn warn(&mut self, code: WarningCode, position: Position, text: impl Into<String>) {
+        // Past the limit warnings are only counted, and what was warned of does not grow either.
         if self.warnings.as_slice().len() == Warnings::LIMIT || self.warned.insert((code, position))
         {
             self.warnings.push(Warning::new(code, text).at(position));
@@ -230,12 +231,12 @@ impl<R: Read + Seek> Hive<R> {
 ///
 /// In a sound hive nothing belongs to two owners, so that reading all of it takes no more than its length. A hostile
 /// hive can name the same large cell over and over.
-struct Allowance {
+struct ReadBudget {
     whole: u64,
     left: u64,
 }
 
-impl Allowance {
+impl ReadBudget {
     /// Small hives may share some cells before it matters.
     const LEAST: u64 = 1024 * 1024;
 
@@ -244,13 +245,13 @@ impl Allowance {
 
     fn of(stored: u64) -> Self {
         let whole = stored.saturating_mul(2).max(Self::LEAST);
-        Allowance { whole, left: whole }
+        ReadBudget { whole, left: whole }
     }
 
     /// For the values of one key.
     fn of_key(stored: u64) -> Self {
         let whole = Self::of(stored).whole.min(Self::MOST_OF_KEY);
-        Allowance { whole, left: whole }
+        ReadBudget { whole, left: whole }
     }
 
     fn take(&mut self, bytes: u64, position: Position) -> Result<(), Error> {

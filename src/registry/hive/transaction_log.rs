@@ -206,11 +206,8 @@ impl TransactionLog {
         let mut sector = [0; BASE_BLOCK_SECTOR];
         read_at(log, 0, &mut sector)?;
         let base_block = BaseBlock::parse(&sector);
-        // 1 since Windows XP, 2 in Windows 2000, 6 in the new format.
-        let format = match base_block.file_type {
-            1 | 2 => LogFormat::DirtyVector,
-            6 => LogFormat::Entries,
-            _ => return Ok(Err(LeftOutReason::BaseBlockDamaged)),
+        let Some(format) = base_block.log_format() else {
+            return Ok(Err(LeftOutReason::BaseBlockDamaged));
         };
         // Unequal numbers in the old format: the log was being written ("Old format", "Base block", note 2).
         let torn = format == LogFormat::DirtyVector && !base_block.is_clean();
@@ -267,15 +264,16 @@ impl TransactionLog {
             let fits = header.size <= self.len - position;
             if !header_is_sound || header.size < ENTRY_HEADER_LEN || !fits {
                 // Without its size, no entry behind it can be found.
-                applied.leave_out(
-                    position,
-                    match () {
-                        () if stopped => LeftOutReason::AfterStop,
-                        () if !header_is_sound => LeftOutReason::HashMismatch,
-                        () if !fits => LeftOutReason::Torn,
-                        () => LeftOutReason::Malformed,
-                    },
-                );
+                let reason = if stopped {
+                    LeftOutReason::AfterStop
+                } else if !header_is_sound {
+                    LeftOutReason::HashMismatch
+                } else if !fits {
+                    LeftOutReason::Torn
+                } else {
+                    LeftOutReason::Malformed
+                };
+                applied.leave_out(position, reason);
                 break;
             }
             let distance = sequence_distance(replay.next_sequence, header.sequence);

@@ -6,7 +6,7 @@ use std::vec;
 
 use super::pages::file_position;
 use super::subkey_list::{MetSubkeys, SMALLEST_KEY_NODE, Subkey};
-use super::{Allowance, Hive, KeyNode};
+use super::{Hive, KeyNode, ReadBudget};
 use crate::error::Error;
 use crate::registry::{RegistryKey, RegistryValue};
 use crate::warning::WarningCode;
@@ -26,7 +26,7 @@ pub struct Walk<'a, R> {
     /// The path of the key whose subkeys are on the last level.
     path: Vec<u16>,
     entered: HashSet<u32>,
-    allowance: Allowance,
+    budget: ReadBudget,
 }
 
 /// The subkeys of one key that are still to be walked.
@@ -54,7 +54,7 @@ impl<R: Read + Seek> Hive<R> {
     pub fn walk(&mut self) -> Result<Walk<'_, R>, Error> {
         let root = self.root()?;
         Ok(Walk {
-            allowance: Allowance::of(self.pages.stored()),
+            budget: ReadBudget::of(self.pages.stored()),
             entered: HashSet::from([root.offset]),
             hive: self,
             root: Some(root),
@@ -103,7 +103,7 @@ impl<R: Read + Seek> Walk<'_, R> {
     fn enter(&mut self, node: &KeyNode) -> WalkedKey {
         let values = self
             .hive
-            .values_within(node, &mut self.allowance)
+            .values_within(node, &mut self.budget)
             .unwrap_or_else(|error| {
                 self.hive
                     .warn_of(WarningCode::ValueUnreadable, node.position(), &error);
@@ -132,10 +132,10 @@ impl<R: Read + Seek> Walk<'_, R> {
     }
 
     fn descend(&mut self, node: &KeyNode) {
-        let list = self.allowance.take(4, node.position()).and_then(|()| {
+        let list = self.budget.take(4, node.position()).and_then(|()| {
             let list = self.hive.subkey_list(node)?;
             let bytes = list.subkeys.len() as u64 * SMALLEST_KEY_NODE;
-            self.allowance.take_or_end(bytes, node.position())?;
+            self.budget.take_or_end(bytes, node.position())?;
             Ok(list)
         });
         match list {

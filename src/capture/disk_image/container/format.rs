@@ -59,7 +59,7 @@ pub enum UnsupportedContainer {
 use UnsupportedContainer as Unsupported;
 
 /// Where the signature of a format stands, for those that are only named.
-const SIGNATURES: [(u64, &[u8], Unsupported); 15] = [
+const SIGNATURES: [(u64, &[u8], Unsupported); 14] = [
     (64, &[0x7F, 0x10, 0xDA, 0xBE], Unsupported::Vdi),
     (0, b"QFI\xFB\0\0\0\x01", Unsupported::Qcow1),
     (0, b"QED\0", Unsupported::Qed),
@@ -74,9 +74,10 @@ const SIGNATURES: [(u64, &[u8], Unsupported); 15] = [
     (0, b"AFF11\r\n\0", Unsupported::Aff),
     (0, b"COWD", Unsupported::VmdkCowd),
     (0, &0xCAFE_BABE_u64.to_le_bytes(), Unsupported::VmdkSeSparse),
-    // Counted from the end.
-    (u64::MAX - 511, b"koly", Unsupported::Dmg),
 ];
+
+/// Of a DMG, whose trailer of this length ends the file.
+const DMG_TRAILER: (u64, &[u8]) = (512, b"koly");
 
 impl ContainerFormat {
     /// Tells the format by content. What is none of the others is [`Raw`](Self::Raw), whatever it is.
@@ -96,16 +97,14 @@ impl ContainerFormat {
         if vhd::is_vhd(bytes) {
             return ContainerFormat::Vhd;
         }
-        let is = |&&(offset, signature, _): &&(u64, &[u8], Unsupported)| {
-            let from_end = offset.wrapping_neg();
-            let offset = match from_end {
-                512 => bytes.size().checked_sub(from_end),
-                _ => Some(offset),
-            };
-            offset.is_some_and(|offset| starts_with(bytes, offset, signature))
-        };
-        match SIGNATURES.iter().find(is) {
-            Some(&(_, _, format)) => ContainerFormat::Unsupported(format),
+        let (trailer_size, trailer) = DMG_TRAILER;
+        let trailer_at = bytes.size().checked_sub(trailer_size);
+        if trailer_at.is_some_and(|at| starts_with(bytes, at, trailer)) {
+            return ContainerFormat::Unsupported(Unsupported::Dmg);
+        }
+        let mut known = SIGNATURES.into_iter();
+        match known.find(|(offset, signature, _)| starts_with(bytes, *offset, signature)) {
+            Some((_, _, format)) => ContainerFormat::Unsupported(format),
             None => ContainerFormat::Raw,
         }
     }

@@ -3,11 +3,11 @@
 //! All are read by readers of our own: those that are published take sources that are `Send`, tell no places in their
 //! errors, follow the paths that an image names, or cannot be held to a bound of memory.
 
+mod container_file;
 mod decompression;
 mod ewf;
 mod file_set;
 mod format;
-mod image_file;
 mod neighbours;
 mod pages;
 mod pieces;
@@ -26,7 +26,7 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use self::image_file::ImageFile;
+use self::container_file::ContainerFile;
 pub(super) use self::neighbours::is_block_device;
 use self::neighbours::{Opening, open_host_file};
 use self::pieces::{Assembled, Pieces};
@@ -70,7 +70,12 @@ impl Disk {
     ) -> Result<(Disk, Warnings), Error> {
         let mut warnings = Warnings::default();
         let opening = Opening::new(neighbours, bytes.stored_size());
-        let disk = open_any(ImageFile::new(bytes, None), name, &opening, &mut warnings)?;
+        let disk = open_any(
+            ContainerFile::new(bytes, None),
+            name,
+            &opening,
+            &mut warnings,
+        )?;
         Ok((disk, warnings))
     }
 
@@ -144,7 +149,7 @@ impl ReadAt for Disk {
 
 /// Opens an image of any format.
 fn open_any(
-    file: ImageFile,
+    file: ContainerFile,
     name: &OsStr,
     opening: &Opening,
     warnings: &mut Warnings,
@@ -187,7 +192,7 @@ fn open_any(
 }
 
 /// Takes the bytes as they are.
-fn open_raw(file: &ImageFile) -> Disk {
+fn open_raw(file: &ContainerFile) -> Disk {
     Disk {
         bytes: file.bytes().clone(),
         format: ContainerFormat::Raw,

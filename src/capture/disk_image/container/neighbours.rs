@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::image_file::ImageFile;
+use super::container_file::ContainerFile;
 use crate::allowance::Allowance;
 use crate::capture::read_at::{ReadAt, Seekable};
 use crate::error::Error;
@@ -182,9 +182,9 @@ impl Opening {
     /// Gives the file and what to open its own parent with.
     pub(super) fn parent(
         &self,
-        child: &ImageFile,
+        child: &ContainerFile,
         names: &[String],
-    ) -> Result<(ImageFile, OsString, Opening), Error> {
+    ) -> Result<(ContainerFile, OsString, Opening), Error> {
         if self.depth + 1 >= Self::LONGEST_CHAIN {
             let expected = "a chain of at most 32 disks";
             let error = Error::malformed(expected, "another parent: the chain may be a circle");
@@ -202,7 +202,7 @@ impl Opening {
                     depth: self.depth + 1,
                     allowance: self.allowance.clone(),
                 };
-                return Ok((ImageFile::new(bytes, Some(name)), name.into(), opening));
+                return Ok((ContainerFile::new(bytes, Some(name)), name.into(), opening));
             }
         }
         let message = match tried.first() {

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::image_file::ImageFile;
+use super::container_file::ContainerFile;
 use crate::capture::disk_image::recently_used::RecentlyUsed;
 use crate::error::Error;
 
 /// The tables and bitmaps of an image, read page by page as they are asked for.
 pub(super) struct Pages {
-    file: ImageFile,
+    file: ContainerFile,
     recent: RecentlyUsed<u64, Rc<Vec<u8>>>,
 }
 
@@ -16,14 +16,14 @@ impl Pages {
     const PAGE: u64 = 4096;
     const KEPT: usize = 128;
 
-    pub(super) fn new(file: ImageFile) -> Self {
+    pub(super) fn new(file: ContainerFile) -> Self {
         Pages {
             file,
             recent: RecentlyUsed::new(Self::KEPT),
         }
     }
 
-    pub(super) fn file(&self) -> &ImageFile {
+    pub(super) fn file(&self) -> &ContainerFile {
         &self.file
     }
 

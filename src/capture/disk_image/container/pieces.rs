@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 
-use super::image_file::ImageFile;
+use super::container_file::ContainerFile;
 use crate::capture::read_at::ReadAt;
 use crate::error::Error;
 
@@ -12,7 +12,7 @@ pub(super) enum Place {
     /// It was never written, or was discarded.
     Zeros,
     /// It stands in a file as it is.
-    File { file: ImageFile, offset: u64 },
+    File { file: ContainerFile, offset: u64 },
     /// It is the parent's, and zeros behind the parent's end.
     Parent { disk: Rc<dyn ReadAt>, offset: u64 },
     /// It was decompressed.

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use super::image_file::ImageFile;
+use super::container_file::ContainerFile;
 use super::neighbours::Opening;
 use super::pieces::{Piece, Pieces, Place};
 use crate::capture::disk_image::recently_used::RecentlyUsed;
@@ -22,7 +22,7 @@ pub(super) struct SplitRaw {
     /// At most how much of it the parts can hold.
     stored_size: u64,
     opening: Opening,
-    opened: RecentlyUsed<usize, ImageFile>,
+    opened: RecentlyUsed<usize, ContainerFile>,
 }
 
 struct Part {
@@ -50,7 +50,7 @@ fn part_name(name: &OsStr, number: u32, digits: usize) -> OsString {
 impl SplitRaw {
     /// Opens the parts where the name is that of a first one and there is a second beside it; else `None`.
     pub(super) fn open(
-        first: &ImageFile,
+        first: &ContainerFile,
         name: &OsStr,
         opening: &Opening,
         warnings: &mut Warnings,
@@ -145,7 +145,7 @@ impl Pieces for SplitRaw {
                 let found = "no such file any more";
                 return Err(Error::malformed("a part of the image", found).in_evidence(name));
             };
-            Ok(ImageFile::new(bytes, Some(&name)))
+            Ok(ContainerFile::new(bytes, Some(&name)))
         })?;
         let within = offset - part.start;
         Ok(Piece {

@@ -7,7 +7,7 @@ use nom::Parser;
 use nom::number::complete::{be_u32, be_u64};
 use uuid::Uuid;
 
-use super::image_file::ImageFile;
+use super::container_file::ContainerFile;
 use super::neighbours::Opening;
 use super::pages::Pages;
 use super::pieces::{Assembled, Piece, Pieces, Place, stored_size_of};
@@ -108,7 +108,7 @@ struct ParentLocator {
 impl DynamicHeader {
     const SIZE: usize = 1024;
 
-    fn read(file: &ImageFile, offset: u64) -> Result<DynamicHeader, Error> {
+    fn read(file: &ContainerFile, offset: u64) -> Result<DynamicHeader, Error> {
         let bytes: [u8; Self::SIZE] = file.array(HEADER, offset)?;
         if !bytes.starts_with(HEADER_COOKIE) {
             let found = bytes[..8].escape_ascii().to_string();
@@ -149,7 +149,7 @@ impl DynamicHeader {
     }
 
     /// The paths that are told of the parent. One that cannot be read is as good as none: the others may do.
-    fn parent_names(&self, file: &ImageFile) -> Vec<String> {
+    fn parent_names(&self, file: &ContainerFile) -> Vec<String> {
         let mut names = Vec::new();
         for platform in [b"W2ru", b"W2ku"] {
             for locator in &self.locators {
@@ -196,8 +196,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
 
 /// Whether the bytes are a VHD: by the copy of the footer in front, or the footer itself.
 pub(super) fn is_vhd(bytes: &dyn ReadAt) -> bool {
-    let file_size = bytes.size();
-    let is_footer = |offset: u64, length: usize| {
+    let is_footer = |(offset, length): (u64, usize)| {
         let mut footer = [0; Footer::SIZE];
         let is_read = bytes.read_exact_at(offset, &mut footer[..length]).is_ok();
         let footer = is_read.then(|| Footer::parse(&footer)).flatten();
@@ -207,31 +206,26 @@ pub(super) fn is_vhd(bytes: &dyn ReadAt) -> bool {
             is_type && (footer.is_sealed || footer.current_size <= offset || offset == 0)
         })
     };
-    is_footer(0, Footer::SIZE)
-        || file_size
-            .checked_sub(512)
-            .is_some_and(|at| is_footer(at, 512))
-        || file_size
-            .checked_sub(511)
-            .is_some_and(|at| is_footer(at, 511))
+    footer_places(bytes.size()).any(is_footer)
+}
+
+/// Where a footer may stand, and how long it is there: at the end, or a copy in front of a dynamic disk.
+fn footer_places(file_size: u64) -> impl Iterator<Item = (u64, usize)> {
+    // Versions of Virtual PC before 2004 wrote 511 bytes.
+    let lengths = [Footer::SIZE, 511].into_iter();
+    let ends = lengths.filter_map(move |length| {
+        let offset = file_size.checked_sub(length as u64)?;
+        Some((offset, length))
+    });
+    let front = (file_size >= Footer::SIZE as u64).then_some((0, Footer::SIZE));
+    ends.chain(front)
 }
 
 /// Finds the footer: where it stands, and what it says.
-fn find_footer(file: &ImageFile, warnings: &mut Warnings) -> Result<(u64, Footer), Error> {
+fn find_footer(file: &ContainerFile, warnings: &mut Warnings) -> Result<(u64, Footer), Error> {
     let mut found: Vec<(u64, Footer)> = Vec::new();
-    // Versions of Virtual PC before 2004 wrote 511 bytes.
-    for length in [512, 511, 0] {
-        let Some(offset) = file.size().checked_sub(length) else {
-            continue;
-        };
-        let (offset, length) = match length {
-            0 => (0, Footer::SIZE),
-            length => (offset, length as usize),
-        };
+    for (offset, length) in footer_places(file.size()) {
         let mut bytes = [0; Footer::SIZE];
-        if file.size() < length as u64 {
-            continue;
-        }
         file.read(FOOTER, offset, &mut bytes[..length])?;
         if let Some(footer) = Footer::parse(&bytes) {
             found.push((offset, footer));
@@ -261,7 +255,7 @@ pub(super) struct Vhd {
 
 enum Data {
     /// The disk stands at the start of the file.
-    Fixed(ImageFile),
+    Fixed(ContainerFile),
     Blocks {
         pages: Pages,
         table_offset: u64,
@@ -276,7 +270,7 @@ enum Data {
 impl Vhd {
     /// Opens a VHD, and its parents beside it.
     pub(super) fn open(
-        file: ImageFile,
+        file: ContainerFile,
         opening: &Opening,
         warnings: &mut Warnings,
     ) -> Result<Vhd, Error> {
@@ -310,7 +304,7 @@ impl Vhd {
     }
 
     fn open_blocks(
-        file: ImageFile,
+        file: ContainerFile,
         footer: &Footer,
         opening: &Opening,
         warnings: &mut Warnings,
@@ -359,7 +353,7 @@ impl Vhd {
 ///
 /// The time that the header tells of it is that of the parent's file, which copying changes: it is not looked at.
 fn open_parent(
-    file: &ImageFile,
+    file: &ContainerFile,
     header: &DynamicHeader,
     opening: &Opening,
     warnings: &mut Warnings,

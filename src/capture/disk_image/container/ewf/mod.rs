@@ -16,9 +16,9 @@ use self::adler32::adler32;
 use self::segment::{
     SegmentEnd, SegmentSections, TABLE, TABLE_HEADER_SIZE, Table, TableHeader, Volume,
 };
+use super::container_file::ContainerFile;
 use super::decompression::Compression;
 use super::format::starts_with;
-use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pieces::{Piece, Pieces, Place};
 use crate::binary::structure;
@@ -55,7 +55,7 @@ pub(super) struct Ewf {
     /// Of all segments.
     file_size: u64,
     opening: Opening,
-    opened: RecentlyUsed<usize, ImageFile>,
+    opened: RecentlyUsed<usize, ContainerFile>,
     read_tables: RecentlyUsed<u64, Rc<[StoredChunk]>>,
     chunks: RecentlyUsed<u64, Rc<Vec<u8>>>,
 }
@@ -119,7 +119,7 @@ impl<'a> SegmentNames<'a> {
 impl Ewf {
     /// Opens an E01 by its first segment, and the others beside it.
     pub(super) fn open(
-        file: ImageFile,
+        file: ContainerFile,
         name: &OsStr,
         opening: &Opening,
         warnings: &mut Warnings,
@@ -206,7 +206,7 @@ impl Ewf {
             warnings.push(Warning::new(WarningCode::PartMissing, text));
             return Ok(None);
         };
-        let file = ImageFile::new(bytes, Some(&name.to_string_lossy()));
+        let file = ContainerFile::new(bytes, Some(&name.to_string_lossy()));
         let told = segment::segment_number(&file)?;
         if u32::from(told) != number {
             let expected = format!("segment {number} of the image");
@@ -220,7 +220,7 @@ impl Ewf {
         Ok(Some(sections.end))
     }
 
-    fn segment(&self, index: usize) -> Result<ImageFile, Error> {
+    fn segment(&self, index: usize) -> Result<ContainerFile, Error> {
         self.opened.get_or_read(index, || {
             let name = self.segments[index].to_string_lossy();
             let Some(bytes) = self.opening.open(&self.segments[index])? else {
@@ -229,12 +229,12 @@ impl Ewf {
             };
             // The first one is the evidence itself.
             let name = (index > 0).then_some(&*name);
-            Ok(ImageFile::new(bytes, name))
+            Ok(ContainerFile::new(bytes, name))
         })
     }
 
     /// Where the chunks of a table lie, by the table or by its copy.
-    fn read_table(&self, file: &ImageFile, table: &Table) -> Result<Vec<StoredChunk>, Error> {
+    fn read_table(&self, file: &ContainerFile, table: &Table) -> Result<Vec<StoredChunk>, Error> {
         let entries = match (read_entries(file, table, table.at, table.end), table.copy) {
             (Err(error), Some((at, end))) => {
                 read_entries(file, table, at, end).map_err(|_| error)?
@@ -281,7 +281,7 @@ impl Ewf {
 }
 
 /// The size of a chunk and that of the disk.
-fn sizes(file: &ImageFile, volume: &Volume) -> Result<(u64, u64), Error> {
+fn sizes(file: &ContainerFile, volume: &Volume) -> Result<(u64, u64), Error> {
     let chunk_size =
         u64::from(volume.sectors_per_chunk).saturating_mul(volume.bytes_per_sector.into());
     if !(1..=LARGEST_CHUNK).contains(&chunk_size) {
@@ -322,7 +322,7 @@ fn refusal_of_middle(name: &OsStr, number: u16) -> Error {
 }
 
 /// The entries of a table, which must have its checksum.
-fn read_entries(file: &ImageFile, table: &Table, at: u64, end: u64) -> Result<Entries, Error> {
+fn read_entries(file: &ContainerFile, table: &Table, at: u64, end: u64) -> Result<Entries, Error> {
     let header = TableHeader::read(file, at)?;
     if !header.is_sealed || header.entries != table.entries || header.entries > LARGEST_TABLE {
         let expected = "the header of a table of chunks with the right checksum";
@@ -388,7 +388,11 @@ fn stored_chunks(entries: &Entries, data_end: u64) -> Vec<StoredChunk> {
     chunks
 }
 
-fn read_chunk(file: &ImageFile, stored: &StoredChunk, chunk_size: u64) -> Result<Vec<u8>, Error> {
+fn read_chunk(
+    file: &ContainerFile,
+    stored: &StoredChunk,
+    chunk_size: u64,
+) -> Result<Vec<u8>, Error> {
     // What does not compress becomes a little longer, and a checksum follows.
     if stored.length > 2 * chunk_size + 1024 || stored.length < 4 {
         let found = format!("{} bytes for one of {chunk_size}", stored.length);

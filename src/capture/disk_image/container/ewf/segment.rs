@@ -5,7 +5,7 @@ use nom::number::complete::{le_u8, le_u16, le_u32, le_u64};
 
 use super::adler32::adler32;
 use crate::binary::{byte_array, structure};
-use crate::capture::disk_image::container::image_file::ImageFile;
+use crate::capture::disk_image::container::container_file::ContainerFile;
 use crate::error::Error;
 use crate::warning::{WarningCode, Warnings};
 
@@ -63,7 +63,7 @@ pub(super) struct Table {
 }
 
 /// The number of a segment, which its header tells.
-pub(super) fn segment_number(file: &ImageFile) -> Result<u16, Error> {
+pub(super) fn segment_number(file: &ContainerFile) -> Result<u16, Error> {
     const HEADER: &str = "the header of an E01 segment";
     let bytes: [u8; FILE_HEADER_SIZE as usize] = file.array(HEADER, 0)?;
     if !bytes.starts_with(SIGNATURE) {
@@ -84,7 +84,7 @@ struct Section {
 }
 
 impl Section {
-    fn read(file: &ImageFile, at: u64) -> Result<Section, Error> {
+    fn read(file: &ContainerFile, at: u64) -> Result<Section, Error> {
         let bytes: [u8; SECTION_SIZE as usize] = file.array(SECTION, at)?;
         let parsed = structure(SECTION, at, &bytes, |bytes| {
             let (rest, (kind, next, size)) = (byte_array::<16>, le_u64, le_u64).parse(bytes)?;
@@ -106,7 +106,7 @@ impl Section {
 impl SegmentSections {
     /// Reads the sections of a segment. Where the chain of them breaks, what came before counts.
     pub(super) fn read(
-        file: &ImageFile,
+        file: &ContainerFile,
         warnings: &mut Warnings,
     ) -> Result<SegmentSections, Error> {
         let mut sections = SegmentSections::default();
@@ -163,7 +163,7 @@ impl SegmentSections {
     /// Adds a table, whose header tells the number of its chunks.
     fn add_table(
         &mut self,
-        file: &ImageFile,
+        file: &ContainerFile,
         at: u64,
         end: u64,
         data_end: u64,
@@ -203,7 +203,7 @@ pub(super) struct TableHeader {
 }
 
 impl TableHeader {
-    pub(super) fn read(file: &ImageFile, at: u64) -> Result<TableHeader, Error> {
+    pub(super) fn read(file: &ContainerFile, at: u64) -> Result<TableHeader, Error> {
         let bytes: [u8; TABLE_HEADER_SIZE as usize] = file.array(TABLE, at)?;
         let parsed = structure(TABLE, at, &bytes, |bytes| {
             let (rest, (entries, _, base)) = (le_u32, le_u32, le_u64).parse(bytes)?;
@@ -224,7 +224,7 @@ impl Volume {
     const SIZE: u64 = 1052;
     const SIZE_OF_SMART: u64 = 94;
 
-    fn read(file: &ImageFile, at: u64, end: u64) -> Result<Volume, Error> {
+    fn read(file: &ContainerFile, at: u64, end: u64) -> Result<Volume, Error> {
         let is_smart = end.saturating_sub(at) < Self::SIZE;
         let size = if is_smart {
             Self::SIZE_OF_SMART
@@ -268,7 +268,7 @@ impl Volume {
 }
 
 /// Says how much of the disk could not be read when it was acquired.
-fn warn_of_errors(file: &ImageFile, at: u64, warnings: &mut Warnings) -> Result<(), Error> {
+fn warn_of_errors(file: &ContainerFile, at: u64, warnings: &mut Warnings) -> Result<(), Error> {
     let count = u32::from_le_bytes(file.array("the table of read errors", at)?);
     if count > 0 {
         let text = format!(

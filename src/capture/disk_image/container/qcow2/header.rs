@@ -4,8 +4,8 @@ use nom::Parser;
 use nom::number::complete::{be_u32, be_u64};
 
 use crate::binary::{byte_array, structure};
+use crate::capture::disk_image::container::container_file::ContainerFile;
 use crate::capture::disk_image::container::decompression::Compression;
-use crate::capture::disk_image::container::image_file::ImageFile;
 use crate::error::Error;
 use crate::warning::{WarningCode, Warnings};
 
@@ -63,7 +63,7 @@ struct Features {
 }
 
 impl Header {
-    pub(super) fn read(file: &ImageFile, warnings: &mut Warnings) -> Result<Header, Error> {
+    pub(super) fn read(file: &ContainerFile, warnings: &mut Warnings) -> Result<Header, Error> {
         let bytes: [u8; SIZE_OF_V2 as usize] = file.array(HEADER, 0)?;
         let (_, fields) =
             structure(HEADER, 0, &bytes, fields).map_err(|error| file.name_in(error))?;
@@ -156,7 +156,7 @@ fn features(bytes: &[u8]) -> nom::IResult<&[u8], Features> {
     Ok((rest, features))
 }
 
-fn refuse_encryption(file: &ImageFile, method: u32) -> Result<(), Error> {
+fn refuse_encryption(file: &ContainerFile, method: u32) -> Result<(), Error> {
     let method = match method {
         0 => return Ok(()),
         1 => "AES".to_owned(),
@@ -169,7 +169,7 @@ fn refuse_encryption(file: &ImageFile, method: u32) -> Result<(), Error> {
 }
 
 /// The bits of `incompatible_features`: one that is not known changes what the tables mean.
-fn check_features(file: &ImageFile, bits: u64, warnings: &mut Warnings) -> Result<(), Error> {
+fn check_features(file: &ContainerFile, bits: u64, warnings: &mut Warnings) -> Result<(), Error> {
     const DIRTY: u64 = 1;
     const CORRUPT: u64 = 1 << 1;
     const DATA_FILE: u64 = 1 << 2;
@@ -202,7 +202,7 @@ fn check_features(file: &ImageFile, bits: u64, warnings: &mut Warnings) -> Resul
 }
 
 /// `compression_type`, which a short header lacks.
-fn compression(file: &ImageFile, features: &Features) -> Result<Compression, Error> {
+fn compression(file: &ContainerFile, features: &Features) -> Result<Compression, Error> {
     const COMPRESSION_TYPE_AT: u32 = 104;
     if features.header_size <= COMPRESSION_TYPE_AT {
         return Ok(Compression::Deflate);
@@ -219,7 +219,7 @@ fn compression(file: &ImageFile, features: &Features) -> Result<Compression, Err
     }
 }
 
-fn backing_name(file: &ImageFile, offset: u64, length: u32) -> Result<String, Error> {
+fn backing_name(file: &ContainerFile, offset: u64, length: u32) -> Result<String, Error> {
     if length > LONGEST_NAME {
         let found = format!("{length} bytes");
         return Err(file.malformed(16, "a backing file name of at most 1,023 bytes", found));
@@ -236,7 +236,7 @@ fn backing_name(file: &ImageFile, offset: u64, length: u32) -> Result<String, Er
     Ok(found.unwrap_or_default().to_owned())
 }
 
-fn backing_format(file: &ImageFile, mut at: u32) -> Result<Option<String>, Error> {
+fn backing_format(file: &ContainerFile, mut at: u32) -> Result<Option<String>, Error> {
     for _ in 0..MOST_EXTENSIONS {
         let Ok(bytes) = file.array::<8>(EXTENSION, at.into()) else {
             break;

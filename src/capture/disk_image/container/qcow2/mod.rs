@@ -5,9 +5,9 @@ mod header;
 use std::rc::Rc;
 
 use self::header::{Backing, Header};
+use super::container_file::ContainerFile;
 use super::decompression::Compression;
 use super::format::starts_with;
-use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pages::Pages;
 use super::pieces::{Piece, Pieces, Place, stored_size_of};
@@ -55,7 +55,7 @@ enum Cluster {
 impl Qcow2 {
     /// Opens a QCOW2, and its backing files beside it.
     pub(super) fn open(
-        file: ImageFile,
+        file: ContainerFile,
         opening: &Opening,
         warnings: &mut Warnings,
     ) -> Result<Qcow2, Error> {
@@ -177,7 +177,7 @@ impl Qcow2 {
 
 /// Opens the backing file, by the format that the image tells of it: someone's raw disk may hold what looks like another.
 fn open_backing(
-    file: &ImageFile,
+    file: &ContainerFile,
     backing: &Backing,
     opening: &Opening,
     warnings: &mut Warnings,

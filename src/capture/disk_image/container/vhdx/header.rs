@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::crc32c::is_sealed;
 use crate::binary::{byte_array, guid, structure};
-use crate::capture::disk_image::container::image_file::ImageFile;
+use crate::capture::disk_image::container::container_file::ContainerFile;
 use crate::error::Error;
 use crate::warning::{WarningCode, Warnings};
 
@@ -35,7 +35,7 @@ pub(super) struct Header {
 impl Header {
     const SIZE: usize = 4096;
 
-    pub(super) fn read(file: &ImageFile, warnings: &mut Warnings) -> Result<Header, Error> {
+    pub(super) fn read(file: &ContainerFile, warnings: &mut Warnings) -> Result<Header, Error> {
         let mut current: Option<(u64, Header)> = None;
         let mut damaged = None;
         for at in HEADERS_AT {
@@ -119,7 +119,7 @@ pub(super) struct Regions {
 impl Regions {
     const SIZE: usize = 0x1_0000;
 
-    pub(super) fn read(file: &ImageFile, warnings: &mut Warnings) -> Result<Regions, Error> {
+    pub(super) fn read(file: &ContainerFile, warnings: &mut Warnings) -> Result<Regions, Error> {
         let read = |at| {
             let table = file.vec("the table of regions of a VHDX", at, Self::SIZE)?;
             if !table.starts_with(b"regi") || !is_sealed(&table) {
@@ -140,7 +140,7 @@ impl Regions {
         Self::parse(file, at, &table)
     }
 
-    fn parse(file: &ImageFile, at: u64, table: &[u8]) -> Result<Regions, Error> {
+    fn parse(file: &ContainerFile, at: u64, table: &[u8]) -> Result<Regions, Error> {
         let here = |error| file.name_in(error);
         let (mut rest, count) = structure("the table of regions", at, table, |bytes| {
             let (rest, (_, count, _)) = (byte_array::<8>, le_u32, le_u32).parse(bytes)?;

@@ -12,7 +12,7 @@ use super::crc32c::Crc32c;
 use super::header::Header;
 use super::replayed::{Page, Replayed};
 use crate::binary::{byte_array, guid, structure};
-use crate::capture::disk_image::container::image_file::ImageFile;
+use crate::capture::disk_image::container::container_file::ContainerFile;
 use crate::error::Error;
 use crate::warning::Warnings;
 
@@ -49,7 +49,7 @@ struct EntryHeader {
 
 /// The log as it lies in the file.
 struct Log<'a> {
-    file: &'a ImageFile,
+    file: &'a ContainerFile,
     offset: u64,
     length: u64,
     guid: Uuid,
@@ -61,10 +61,10 @@ struct Log<'a> {
 
 /// Gives the file as it is when its log is replayed.
 pub(super) fn replay(
-    file: ImageFile,
+    file: ContainerFile,
     header: &Header,
     warnings: &mut Warnings,
-) -> Result<ImageFile, Error> {
+) -> Result<ContainerFile, Error> {
     if header.log_guid.is_nil() {
         return Ok(file);
     }
@@ -92,7 +92,7 @@ pub(super) fn replay(
 
 impl<'a> Log<'a> {
     /// Finds what look like entries of this log.
-    fn find(file: &'a ImageFile, header: &Header) -> Result<Log<'a>, Error> {
+    fn find(file: &'a ContainerFile, header: &Header) -> Result<Log<'a>, Error> {
         let (offset, length) = (header.log_offset, u64::from(header.log_length));
         let end = offset.checked_add(length);
         let is_sound = length > 0 && length.is_multiple_of(SECTOR) && offset.is_multiple_of(SECTOR);

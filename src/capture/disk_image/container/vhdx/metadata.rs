@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::header::Region;
 use crate::binary::{byte_array, guid, structure};
-use crate::capture::disk_image::container::image_file::ImageFile;
+use crate::capture::disk_image::container::container_file::ContainerFile;
 use crate::error::Error;
 use crate::wide_string::WideString;
 
@@ -80,7 +80,7 @@ struct Item {
 }
 
 impl Metadata {
-    pub(super) fn read(file: &ImageFile, region: Region) -> Result<Metadata, Error> {
+    pub(super) fn read(file: &ContainerFile, region: Region) -> Result<Metadata, Error> {
         let items = read_table(file, region)?;
         let find = |id: Uuid| items.iter().find(|item| item.id == id);
         let required = |id: Uuid, expected: &'static str| {
@@ -129,7 +129,7 @@ impl Metadata {
     }
 }
 
-fn read_table(file: &ImageFile, region: Region) -> Result<Vec<Item>, Error> {
+fn read_table(file: &ContainerFile, region: Region) -> Result<Vec<Item>, Error> {
     let here = |error| file.name_in(error);
     let length = region.length.min(TABLE_SIZE) as usize;
     let table = file.vec(TABLE, region.offset, length)?;
@@ -181,7 +181,7 @@ fn read_table(file: &ImageFile, region: Region) -> Result<Vec<Item>, Error> {
     Ok(items)
 }
 
-fn parent_locator(file: &ImageFile, item: &Item) -> Result<ParentLocator, Error> {
+fn parent_locator(file: &ContainerFile, item: &Item) -> Result<ParentLocator, Error> {
     const LOCATOR: &str = "the locator of the parent";
     let here = |error| file.name_in(error);
     if item.length > LARGEST_ITEM {

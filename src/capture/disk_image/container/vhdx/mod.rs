@@ -11,8 +11,8 @@ use std::rc::Rc;
 
 use self::header::{Header, Region, Regions};
 use self::metadata::{Metadata, ParentLocator};
+use super::container_file::ContainerFile;
 use super::format::starts_with;
-use super::image_file::ImageFile;
 use super::neighbours::Opening;
 use super::pages::Pages;
 use super::pieces::{Assembled, Piece, Pieces, Place, stored_size_of};
@@ -56,7 +56,7 @@ pub(super) struct Vhdx {
 impl Vhdx {
     /// Opens a VHDX, and its parents beside it. A log that was not written to its end is replayed in memory.
     pub(super) fn open(
-        file: ImageFile,
+        file: ContainerFile,
         opening: &Opening,
         warnings: &mut Warnings,
     ) -> Result<Vhdx, Error> {
@@ -148,7 +148,7 @@ fn block_offset(entry: u64) -> u64 {
 
 /// Opens the parent and checks that it is the one, as it was when the child was made.
 fn open_parent(
-    file: &ImageFile,
+    file: &ContainerFile,
     locator: &ParentLocator,
     sector_size: u32,
     opening: &Opening,

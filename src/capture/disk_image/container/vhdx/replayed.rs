@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::capture::disk_image::container::image_file::ImageFile;
+use crate::capture::disk_image::container::container_file::ContainerFile;
 use crate::capture::read_at::ReadAt;
 
 const PAGE: u64 = 4096;
@@ -19,7 +19,7 @@ pub(super) struct Page {
 
 /// A file over which its log is laid. Nothing is copied before it is read.
 pub(super) struct Replayed {
-    file: ImageFile,
+    file: ContainerFile,
     size: u64,
     /// By where they start.
     pages: BTreeMap<u64, Page>,
@@ -28,7 +28,7 @@ pub(super) struct Replayed {
 }
 
 impl Replayed {
-    pub(super) fn new(file: ImageFile) -> Self {
+    pub(super) fn new(file: ContainerFile) -> Self {
         Replayed {
             size: file.size(),
             file,

@@ -2,7 +2,7 @@
 
 use encoding_rs::{Encoding, UTF_8};
 
-use crate::capture::disk_image::container::image_file::ImageFile;
+use crate::capture::disk_image::container::container_file::ContainerFile;
 use crate::error::Error;
 
 /// How a descriptor in a file of its own starts.
@@ -38,7 +38,7 @@ pub(super) struct ExtentLine {
 
 impl Descriptor {
     /// Reads the descriptor in these bytes of a file, up to a NUL.
-    pub(super) fn parse(file: &ImageFile, at: u64, bytes: &[u8]) -> Result<Descriptor, Error> {
+    pub(super) fn parse(file: &ContainerFile, at: u64, bytes: &[u8]) -> Result<Descriptor, Error> {
         let end = bytes.iter().position(|&byte| byte == 0);
         let bytes = &bytes[..end.unwrap_or(bytes.len())];
         let text = decode(bytes);

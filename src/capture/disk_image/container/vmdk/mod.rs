@@ -8,9 +8,9 @@ use std::rc::Rc;
 
 use self::descriptor::{Descriptor, ExtentLine};
 use self::sparse::{SparseExtent, SparseHeader};
+use super::container_file::ContainerFile;
 use super::decompression::Compression;
 use super::format::{UnsupportedContainer, starts_with};
-use super::image_file::ImageFile;
 use super::neighbours::{Opening, last_level};
 use super::pieces::{Assembled, Piece, Pieces, Place, stored_size_of};
 use crate::capture::disk_image::recently_used::RecentlyUsed;
@@ -62,14 +62,14 @@ enum Content {
 
 /// The file of an extent.
 enum Opened {
-    Flat(ImageFile),
+    Flat(ContainerFile),
     Sparse(SparseExtent),
 }
 
 impl Vmdk {
     /// Opens a VMDK, its extents and its parents beside it.
     pub(super) fn open(
-        file: ImageFile,
+        file: ContainerFile,
         opening: &Opening,
         warnings: &mut Warnings,
     ) -> Result<Vmdk, Error> {
@@ -142,7 +142,7 @@ impl Vmdk {
         let Some(bytes) = self.opening.open(name.as_ref())? else {
             return Err(Error::io(&missing()).in_evidence(name));
         };
-        let file = ImageFile::new(bytes, Some(name));
+        let file = ContainerFile::new(bytes, Some(name));
         Ok(match is_sparse {
             // What there is to warn of was said when the disk was opened.
             true => {
@@ -161,7 +161,7 @@ fn missing() -> std::io::Error {
 
 /// Finds the extents that a descriptor names, and says which are missing or too short. Gives them with the size of their files.
 fn find_extents(
-    file: &ImageFile,
+    file: &ContainerFile,
     lines: &[ExtentLine],
     opening: &Opening,
     warnings: &mut Warnings,
@@ -196,7 +196,7 @@ fn find_extents(
 /// `files` are those of the extents before it, by their names in lower case, and their sizes: a hostile descriptor names the
 /// same one again and again.
 fn find_extent(
-    file: &ImageFile,
+    file: &ContainerFile,
     line: &ExtentLine,
     size: u64,
     opening: &Opening,
@@ -220,7 +220,7 @@ fn find_extent(
     };
     let found = opening.open(name.as_ref())?;
     if let Some(bytes) = &found {
-        let extent = ImageFile::new(bytes.clone(), Some(name));
+        let extent = ContainerFile::new(bytes.clone(), Some(name));
         let is_new = files
             .insert(name.to_lowercase(), extent.stored_size())
             .is_none();
@@ -250,7 +250,7 @@ fn find_extent(
 
 /// Opens the parent and checks that it is the one, as it was when the child was made.
 fn open_parent(
-    file: &ImageFile,
+    file: &ContainerFile,
     descriptor: &Descriptor,
     opening: &Opening,
     warnings: &mut Warnings,

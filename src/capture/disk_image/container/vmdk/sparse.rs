@@ -8,8 +8,8 @@ use nom::number::complete::{le_u8, le_u16, le_u32, le_u64};
 use super::descriptor;
 use crate::allowance::Allowance;
 use crate::binary::{byte_array, structure};
+use crate::capture::disk_image::container::container_file::ContainerFile;
 use crate::capture::disk_image::container::decompression::Compression;
-use crate::capture::disk_image::container::image_file::ImageFile;
 use crate::capture::disk_image::container::neighbours::Opening;
 use crate::capture::disk_image::container::pages::Pages;
 use crate::capture::disk_image::container::pieces::Place;
@@ -61,7 +61,7 @@ impl SparseHeader {
     const IS_COMPRESSED: u32 = 1 << 16;
     const HAS_MARKERS: u32 = 1 << 17;
 
-    fn read_at(file: &ImageFile, at: u64) -> Result<SparseHeader, Error> {
+    fn read_at(file: &ContainerFile, at: u64) -> Result<SparseHeader, Error> {
         let bytes: [u8; Self::SIZE] = file.array(HEADER, at)?;
         if !bytes.starts_with(SIGNATURE) {
             let found = bytes[..4].escape_ascii().to_string();
@@ -95,7 +95,10 @@ impl SparseHeader {
     }
 
     /// Reads the header, and checks that the extent is of a kind that is read.
-    pub(super) fn read(file: &ImageFile, warnings: &mut Warnings) -> Result<SparseHeader, Error> {
+    pub(super) fn read(
+        file: &ContainerFile,
+        warnings: &mut Warnings,
+    ) -> Result<SparseHeader, Error> {
         let mut header = Self::read_at(file, 0)?;
         if header.directory == AT_END {
             // The copy stands before the last sector, which ends the stream.
@@ -115,7 +118,7 @@ impl SparseHeader {
         Ok(header)
     }
 
-    fn check(&self, file: &ImageFile) -> Result<(), Error> {
+    fn check(&self, file: &ContainerFile) -> Result<(), Error> {
         let unsupported = |at, what: String| Err(file.here(at, Error::unsupported(what, TO_RAW)));
         if !(1..=3).contains(&self.version) {
             return unsupported(4, format!("version {} of a VMDK's extents", self.version));
@@ -162,7 +165,7 @@ impl SparseHeader {
     }
 
     /// The bytes of the descriptor that is inside, and where they stand; `None` where there is none.
-    pub(super) fn descriptor(&self, file: &ImageFile) -> Result<Option<(u64, Vec<u8>)>, Error> {
+    pub(super) fn descriptor(&self, file: &ContainerFile) -> Result<Option<(u64, Vec<u8>)>, Error> {
         if self.descriptor_offset == 0 || self.descriptor_size == 0 {
             return Ok(None);
         }
@@ -193,7 +196,7 @@ pub(super) struct SparseExtent {
 }
 
 impl SparseExtent {
-    pub(super) fn new(file: ImageFile, header: SparseHeader, opening: &Opening) -> Self {
+    pub(super) fn new(file: ContainerFile, header: SparseHeader, opening: &Opening) -> Self {
         SparseExtent {
             pages: Pages::new(file),
             header,

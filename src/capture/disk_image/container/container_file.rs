@@ -9,14 +9,14 @@ use crate::warning::{Warning, WarningCode, Warnings};
 
 /// A file of an image, with its name unless it is the evidence itself.
 #[derive(Clone)]
-pub(super) struct ImageFile {
+pub(super) struct ContainerFile {
     bytes: Rc<dyn ReadAt>,
     name: Option<Rc<str>>,
 }
 
-impl ImageFile {
+impl ContainerFile {
     pub(super) fn new(bytes: Rc<dyn ReadAt>, name: Option<&str>) -> Self {
-        ImageFile {
+        ContainerFile {
             bytes,
             name: name.map(Rc::from),
         }
@@ -24,7 +24,7 @@ impl ImageFile {
 
     /// Other bytes that stand for the same file.
     pub(super) fn with_bytes(&self, bytes: Rc<dyn ReadAt>) -> Self {
-        ImageFile {
+        ContainerFile {
             bytes,
             name: self.name.clone(),
         }
