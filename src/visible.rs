@@ -4,7 +4,8 @@ use crate::wide_string::WideString;
 
 /// The text with everything that would hide, move or turn other text shown as its code point: `\u{202e}`.
 ///
-/// Evidence can hold terminal sequences, line breaks that forge further lines, and characters that make a path look like another.
+/// Evidence can hold terminal sequences, line breaks that forge further lines, characters that make a path look like another, and
+/// what a CI system that shows the text takes for a command to itself: `##[group]`, `##vso[task.complete]`.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     text.chars().for_each(|c| push(&mut shown, c));
@@ -24,7 +25,7 @@ pub fn visible_wide(text: &WideString) -> String {
 }
 
 fn push(shown: &mut String, c: char) {
-    match deceives(c) {
+    match deceives(c) || (c == '#' && shown.ends_with('#')) {
         true => shown.extend(c.escape_unicode()),
         false => shown.push(c),
     }
@@ -56,6 +57,13 @@ mod tests {
             visible("a\u{1b}[31m\r\nb\u{202e}gpj\u{200b}\u{feff}\u{9b}"),
             "a\\u{1b}[31m\\u{d}\\u{a}b\\u{202e}gpj\\u{200b}\\u{feff}\\u{9b}"
         );
+    }
+
+    #[test]
+    fn nothing_is_a_command_to_a_ci_system() {
+        assert_eq!(visible("a##[error]b"), "a#\\u{23}[error]b");
+        assert_eq!(visible_wide(&"###vso[x]".into()), "#\\u{23}#vso[x]");
+        assert_eq!(visible("C# #1"), "C# #1");
     }
 
     #[test]

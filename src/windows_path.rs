@@ -148,15 +148,6 @@ impl WindowsPath {
         WideString::from_units(units)
     }
 
-    /// The directory that the path lies in; `None` for one without names.
-    pub(crate) fn parent(&self) -> Option<WindowsPath> {
-        let (_, components) = self.components.split_last()?;
-        Some(WindowsPath {
-            root: self.root.clone(),
-            components: components.to_vec(),
-        })
-    }
-
     /// Whether the path is the root of a drive, a volume, a device or a share, and not something on it.
     pub fn is_volume_root(&self) -> bool {
         self.components.is_empty() && self.is_absolute()

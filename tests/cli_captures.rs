@@ -90,6 +90,35 @@ fn archives_and_images_can_be_piped() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn no_other_file_is_opened_for_an_image_that_is_piped_or_a_link_beside_one() {
+    let (folder, disk) = disk_fixture("volume-512");
+    let sectors = fs::metadata(&disk).unwrap().len() / 512;
+    let name = disk.file_name().unwrap().to_str().unwrap();
+    let descriptor = |extent: &str| {
+        format!(
+            "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\n\
+             createType=\"monolithicFlat\"\nRW {sectors} FLAT \"{extent}\" 0\n"
+        )
+    };
+    let inspected = |arguments: &[&str], stdin: &str| {
+        run_with(folder.path(), arguments, |command| {
+            command.env("TMPDIR", folder.path()).write_stdin(stdin);
+        })
+    };
+    fs::write(folder.path().join("plain.vmdk"), descriptor(name)).unwrap();
+    assert_eq!(inspected(&["--fail-on=never", "plain.vmdk"], "").code, 0);
+    // The temporary folder has a file of that name.
+    let piped = inspected(&["-"], &descriptor(name));
+    assert_eq!(piped.code, 2, "{}", piped.stdout);
+    std::os::unix::fs::symlink(&disk, folder.path().join("link.img")).unwrap();
+    fs::write(folder.path().join("to-link.vmdk"), descriptor("link.img")).unwrap();
+    let linked = inspected(&["to-link.vmdk"], "");
+    assert_eq!(linked.code, 2, "{}", linked.stdout);
+    assert!(linked.stderr.contains("no plain file"), "{}", linked.stderr);
+}
+
 #[test]
 fn mount_directories_are_searched_for_without_a_windows_too() {
     let stream = fs::read(captures().join("orphaned-mount/tree/mount.$WIMMOUNTDATA")).unwrap();

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use captured_tree::{MOUNT_ID, Registered, Tree, mount_data, software, software_at};
-use dism_mount_status::capture::{CapturedMachine, DriveName, Drives, Scope};
+use dism_mount_status::capture::{CapturedMachine, DriveName, Drives, HiveFiles, Scope};
 use dism_mount_status::registry::system_root;
 use dism_mount_status::{
     ImageFile, MountDirectory, NotCaptured, Observation, WarningCode, Warnings,
@@ -151,6 +151,46 @@ fn of_two_folders_for_one_drive_and_two_windows_the_first_counts() {
         codes(capture.warnings()),
         [WarningCode::DuplicateDrive, WarningCode::AnotherWindows]
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_drive_that_cannot_be_read_does_not_hide_the_others() {
+    let tree = Tree::new()
+        .file("C/Windows/System32/config/SOFTWARE", software(&[]))
+        .directory("D/Windows/System32/config")
+        .link("/etc/passwd", "D/Windows/System32/config/SOFTWARE")
+        .link("E2", "E/Windows");
+    let capture = open(&tree);
+    assert!(capture.software().is_some());
+    assert_eq!(codes(capture.warnings()), [WarningCode::FileUnreadable]);
+    // Alone, it is the error.
+    let alone = Tree::new().link("/etc/passwd", "D/Windows/System32/config/SOFTWARE");
+    let error = CapturedMachine::in_directory(alone.path(), None).unwrap_err();
+    assert!(error.expected().unwrap().contains("in the drive's folder"));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_beside_a_hive_are_followed_only_where_it_is_one_itself() {
+    let outside = Tree::new()
+        .file("SOFTWARE", software(&[]))
+        .file("LOG1", "x");
+    let tree = Tree::new()
+        .file("SOFTWARE", software(&[]))
+        .link(outside.at("LOG1"), "SOFTWARE.LOG1")
+        .link(outside.at("SOFTWARE"), "SYSTEM");
+    let hive = tree.at("SOFTWARE");
+    let logs = |hive: &Path| HiveFiles::on_host(hive, &[]).unwrap().log_names().count();
+    assert_eq!(logs(&hive), 0);
+    assert_eq!(HiveFiles::system_beside(&hive), None);
+    // Batch workers make a flat folder of links to their inputs.
+    let flat = Tree::new()
+        .link(outside.at("SOFTWARE"), "SOFTWARE")
+        .link(outside.at("LOG1"), "SOFTWARE.LOG1")
+        .link(outside.at("SOFTWARE"), "SYSTEM");
+    assert_eq!(logs(&flat.at("SOFTWARE")), 1);
+    assert!(HiveFiles::system_beside(&flat.at("SOFTWARE")).is_some());
 }
 
 #[test]

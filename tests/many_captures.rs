@@ -97,6 +97,15 @@ fn a_list_that_is_not_there_or_names_nothing_is_an_error() {
 }
 
 #[test]
+fn a_list_that_is_none_ends_at_what_is_no_path() {
+    let folder = evidence();
+    fs::write(folder.path().join("zeros"), vec![0; 3 << 20]).unwrap();
+    let (code, found) = captures(folder.path(), &["--from=zeros", "mounted.reg"]);
+    let expected = [("mounted.reg", true), ("zeros", false)];
+    assert_eq!((code, found), (2, named(&expected)));
+}
+
+#[test]
 fn every_capture_below_a_folder_is_found_by_what_it_is() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let folder = TempDir::new().unwrap();

@@ -255,6 +255,22 @@ fn a_registration_keeps_a_thousand_values_and_warns_of_more() {
 }
 
 #[test]
+fn values_of_long_names_are_deleted_in_time() {
+    let name = "x".repeat(4000);
+    let mut text = format!("[{IMAGES}\\x]\n");
+    for number in 0..1000 {
+        writeln!(text, "\"{name}{number}\"=dword:1").unwrap();
+    }
+    for number in 500..2500 {
+        writeln!(text, "\"{}{number}\"=-", name.to_uppercase()).unwrap();
+    }
+    let registration = read(&text).registrations.remove(0);
+    let numbers = registration.other_values.iter();
+    let numbers = numbers.map(|value| value.name.to_string()[4000..].parse().unwrap());
+    assert_eq!(numbers.collect::<Vec<u32>>(), Vec::from_iter(0..500));
+}
+
+#[test]
 fn what_is_kept_of_registrations_is_bounded_and_that_is_warned_of_once() {
     // Each is twice as long in UTF-16, and ends in a NUL: two and the two keys fit into 16 MiB, and the third does not.
     let string = "x".repeat(4_190_000);

@@ -134,6 +134,18 @@ fn many_lost_quotes_are_read_in_time() {
 }
 
 #[test]
+fn lines_full_of_what_is_searched_for_are_read_in_time() {
+    for text in ["mmou", "[-", "WIMMOUNT"] {
+        let line = format!(";{}\n", text.repeat((2 << 20) / text.len()));
+        let text = format!("REGEDIT4\n[first]\n{}[{KEY}]\n", line.repeat(4));
+        let (said, _) = read(open(text.as_bytes()).unwrap().only_mount_registry());
+        assert_eq!(said.last(), Some(&Said::Key(KEY.into())));
+    }
+}
+
+const KEY: &str = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\WIMMount\Mounted Images\x";
+
+#[test]
 fn a_damaged_hexadecimal_value_does_not_take_the_next_key_with_it() {
     let (entries, warnings) =
         read_lines("\"a\"=hex:01,02,\\\n[HKEY_LOCAL_MACHINE\\l]\n\"b\"=dword:3\n");

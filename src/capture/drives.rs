@@ -10,6 +10,7 @@ use super::directory::VolumeFolder;
 use super::drive_name::DriveName;
 use super::link::{self, Link};
 use super::volume::{CapturedFile, Child, FileKind, Volume};
+use crate::allowance::Allowance;
 use crate::error::Error;
 use crate::mount_point::ReparseTag;
 use crate::observation::{NotCaptured, Observation};
@@ -30,6 +31,8 @@ pub struct Drives {
     warnings: RefCell<Warnings>,
     /// For all drives that one capture holds.
     has_shown_stream: Rc<Cell<bool>>,
+    /// How many directories may still be gone through to files, each counted as often as it is deep.
+    steps: Allowance,
     /// How many bytes of XML data of image files may still be read.
     pub(super) xml_allowance: Cell<u64>,
 }
@@ -65,6 +68,10 @@ impl Located {
 /// again. Real ones have some ten thousand each.
 const MAX_XML_SIZE: u64 = 256 << 20;
 
+/// How many directories are gone through, each counted as often as it is deep, which is what it costs the host: some seconds' worth.
+/// A hundred thousand real mounts need a fraction of it.
+const MAX_STEPS: u64 = 50_000_000;
+
 /// How many links are followed on the way to one file.
 const MAX_LINKS: u32 = 63;
 
@@ -78,6 +85,7 @@ impl Drives {
             system_root: r"C:\Windows".into(),
             warnings: RefCell::default(),
             has_shown_stream: Rc::default(),
+            steps: Allowance::new(MAX_STEPS),
             xml_allowance: Cell::new(MAX_XML_SIZE),
         }
     }
@@ -267,6 +275,11 @@ impl<'a> Route<'a> {
 
     fn follow(mut self) -> Result<Located, Obstacle> {
         while let Some(name) = self.ahead.pop_front() {
+            if !self.drives.steps.take(self.directories.len() as u64 + 1) {
+                let what = "a capture in which deep folders are gone through again and again";
+                let error = Error::unsupported(what, "move the folders up, and inspect again");
+                return Err(error.into());
+            }
             if name.is("..") {
                 self.ascend()?;
                 continue;
@@ -379,4 +392,27 @@ pub(super) fn unreadable_reparse_point(tag: ReparseTag) -> Error {
         "a file or directory that the host can show",
         tag.to_string(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_folders_are_not_gone_through_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("a/b/c")).unwrap();
+        let mut drives = Drives::new(None);
+        let drive = DriveName::letter('C').unwrap();
+        drives.add(drive, folder.path()).unwrap();
+        drives.steps = Allowance::new(9);
+        let path = WindowsPath::parse(&r"C:\a\b\c".into());
+        // Six steps each time: one for the first name, two for the second, and so on.
+        assert!(drives.locate(&path).is_present());
+        let again = drives.locate(&path);
+        let Observation::Unreadable(error) = again else {
+            panic!("{again:?}")
+        };
+        assert!(error.is_unsupported(), "{error}");
+    }
 }

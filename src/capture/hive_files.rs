@@ -186,10 +186,12 @@ fn logs_beside(hive: &Path) -> Vec<PathBuf> {
     logs.into_iter().flatten().collect()
 }
 
-/// The first of these names that is a file in the same folder. The folder is not listed: it may hold hives by the thousand.
+/// The first of these names that is a file in the same folder; a link only beside a hive that is one itself, as it could lead to
+/// any file of this host. The folder is not listed: it may hold hives by the thousand.
 fn file_beside<N: AsRef<Path>>(hive: &Path, names: impl IntoIterator<Item = N>) -> Option<PathBuf> {
     let mut files = names
         .into_iter()
         .map(|name| hive.with_file_name(name.as_ref()));
-    files.find(|file| file.is_file())
+    let is_of_links = hive.is_symlink();
+    files.find(|file| file.is_file() && (is_of_links || !file.is_symlink()))
 }

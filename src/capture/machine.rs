@@ -55,8 +55,17 @@ impl CapturedMachine {
         let mut names: Vec<DriveName> = drives.names().cloned().collect();
         names.sort_by_key(ToString::to_string);
         let mut found = None;
+        let mut failure = None;
         for drive in names {
-            let hives = Hives::find(&drives, &drive, CONFIG_FOLDER, &mut warnings)?;
+            let hives = match Hives::find(&drives, &drive, CONFIG_FOLDER, &mut warnings) {
+                Ok(hives) => hives,
+                Err(error) => {
+                    let text = error.to_string();
+                    warnings.push(Warning::new(WarningCode::FileUnreadable, text));
+                    failure = failure.or(Some(error));
+                    continue;
+                }
+            };
             if found.is_none() {
                 found = hives.map(|hives| (hives, drive));
             } else if hives.is_some() {
@@ -65,6 +74,9 @@ impl CapturedMachine {
                     format!("another Windows lies on the drive {drive}: inspect it by itself");
                 warnings.push(Warning::new(WarningCode::AnotherWindows, text));
             }
+        }
+        if let (None, Some(failure)) = (&found, failure) {
+            return Err(failure);
         }
         let (hives, drive) = found.unzip();
         let mut machine = hives.unwrap_or_default().into_machine(drives, warnings);

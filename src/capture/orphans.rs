@@ -1,6 +1,7 @@
 //! Mount directories that no registration names.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use uuid::Uuid;
 
@@ -77,7 +78,8 @@ fn orphans_among(
 ) -> Vec<OrphanedMountDirectory> {
     let streams = std::mem::take(&mut traces.streams);
     let stubs = std::mem::take(&mut traces.stubs);
-    let with_stream: HashSet<WindowsPath> = streams.iter().map(|(path, _)| path.clone()).collect();
+    let with_stream: Vec<WindowsPath> = streams.iter().map(|(path, _)| path.clone()).collect();
+    let speaking = DirectorySet::of(registered.iter().chain(&with_stream));
     let mut orphans: Vec<_> = streams
         .into_iter()
         .filter(|(path, _)| !registered.contains(path))
@@ -90,10 +92,7 @@ fn orphans_among(
     for (mount_id, directory) in stubs {
         let directory = traces.path(directory);
         // The directory with the stream, or the registration, speaks for the files in it.
-        let mut above = std::iter::successors(Some(directory.clone()), WindowsPath::parent);
-        let is_spoken_for =
-            above.any(|above| registered.contains(&above) || with_stream.contains(&above));
-        if !is_spoken_for {
+        if !speaking.holds(&directory) {
             orphans.push(OrphanedMountDirectory {
                 mount_path: directory.to_wide_string(),
                 mount_data: Observation::Absent,
@@ -102,4 +101,62 @@ fn orphans_among(
         }
     }
     orphans
+}
+
+/// Directories, to tell whether a path lies in one of them without comparing it with each.
+struct DirectorySet<'a> {
+    /// By a hash of the whole path.
+    by_hash: HashMap<u64, Vec<&'a WindowsPath>>,
+}
+
+impl<'a> DirectorySet<'a> {
+    fn of(directories: impl Iterator<Item = &'a WindowsPath>) -> Self {
+        let mut by_hash: HashMap<u64, Vec<_>> = HashMap::new();
+        for directory in directories {
+            if let Some(hash) = hashes(directory).last() {
+                by_hash.entry(hash).or_default().push(directory);
+            }
+        }
+        DirectorySet { by_hash }
+    }
+
+    /// Whether a path is one of the directories, or lies in one.
+    fn holds(&self, path: &WindowsPath) -> bool {
+        hashes(path).enumerate().any(|(length, hash)| {
+            let directories = self.by_hash.get(&hash).into_iter().flatten();
+            let mut directories = directories.filter(|it| it.components.len() == length);
+            directories
+                .any(|it| it.root == path.root && path.components.starts_with(&it.components))
+        })
+    }
+}
+
+/// A hash of the path's root, and of each directory on the way to it and itself, in one pass.
+fn hashes(path: &WindowsPath) -> impl Iterator<Item = u64> {
+    let mut hasher = DefaultHasher::new();
+    path.root.hash(&mut hasher);
+    let root = hasher.finish();
+    let below = path.components.iter().map(move |name| {
+        name.hash(&mut hasher);
+        hasher.finish()
+    });
+    std::iter::once(root).chain(below)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_holds_what_lies_in_it() {
+        let path = |text: &str| WindowsPath::parse(&text.into());
+        let directories = [path(r"C:\a\b"), path(r"D:\")];
+        let set = DirectorySet::of(directories.iter());
+        for inside in [r"c:\A\B", r"C:\a\b\c\d", r"D:\", r"D:\x"] {
+            assert!(set.holds(&path(inside)), "{inside}");
+        }
+        for outside in [r"C:\a", r"C:\a\bc", r"C:\b\a\b", r"E:\a\b", r"C:\"] {
+            assert!(!set.holds(&path(outside)), "{outside}");
+        }
+    }
 }

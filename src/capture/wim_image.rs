@@ -51,14 +51,15 @@ pub struct WimDamage {
 
 type Source = ReadAtCursor<Rc<Seekable<File>>>;
 
-/// How many files of a folder are looked at to find the parts of a split WIM.
+/// How many files of a folder are looked at to find the parts of a split WIM, and how many of them are opened.
 const MAX_FILES_BESIDE: usize = 10_000;
+const MAX_FILES_OPENED: usize = 250;
 
 impl WimCapture {
     /// How many images of a WIM are looked into, unless one is asked for: the files of Microsoft have eleven.
     pub const MOST_IMAGES: u32 = 1000;
     /// How many bytes are read and decompressed in all, besides so many times the file's own: some seconds' worth.
-    const FREE_BYTES: u64 = 4 << 30;
+    const FREE_BYTES: u64 = 1 << 30;
     const MOST_TIMES_READ: u64 = 200;
     /// How many entries of directories are gone through to find files: a registry can name many in large directories.
     const MOST_ENTRIES: u64 = 100_000_000;
@@ -69,11 +70,20 @@ impl WimCapture {
     /// # Errors
     /// When the file cannot be read or is no WIM, or the part of a split WIM that holds the images is not there.
     pub fn open(path: &Path) -> Result<WimCapture, Error> {
-        let (mut wim, mut warnings) = CapturedWim::open(source(path)?)?;
-        if wim.wim().header.is_split() {
+        Self::of_file(File::open(path)?, Some(path))
+    }
+
+    /// Takes an open file. Without its path no other file is looked for.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn of_file(file: File, path: Option<&Path>) -> Result<WimCapture, Error> {
+        let (mut wim, mut warnings) = CapturedWim::open(source(file)?)?;
+        if let Some(path) = path.filter(|_| wim.wim().header.is_split()) {
             for part in parts_beside(path, &wim.wim().header)? {
                 let name = part.display().to_string();
-                match source(&part).and_then(|source| wim.add_part(source)) {
+                let opened = File::open(&part).map_err(Error::from).and_then(source);
+                match opened.and_then(|source| wim.add_part(source)) {
                     Ok(found) => warnings.extend_from(found, &name),
                     Err(error) => warnings.push(
                         Warning::new(WarningCode::FileUnreadable, error.to_string())
@@ -223,8 +233,8 @@ impl WimCapture {
     }
 }
 
-fn source(path: &Path) -> Result<Source, Error> {
-    Ok(ReadAtCursor::new(Rc::new(Seekable::open(path)?)))
+fn source(file: File) -> Result<Source, Error> {
+    Ok(ReadAtCursor::new(Rc::new(Seekable::new(file)?)))
 }
 
 /// The files in a WIM's folder that are parts of it.
@@ -239,6 +249,14 @@ fn parts_beside(path: &Path, header: &WimHeader) -> Result<Vec<PathBuf>, Error> 
             }
         }
     }
+    // Those whose names begin as its own are looked at first.
+    let own = path.file_name().unwrap_or_default().as_encoded_bytes();
+    files.sort_by_cached_key(|file| {
+        let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+        let common = name.iter().zip(own).take_while(|(a, b)| a == b).count();
+        std::cmp::Reverse(common)
+    });
+    files.truncate(MAX_FILES_OPENED);
     files.sort();
     files.retain(|file| {
         let other = wim_header(file);

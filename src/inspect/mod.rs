@@ -13,6 +13,8 @@ mod piped;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "collection")]
+use std::rc::Rc;
 
 #[cfg(any(feature = "captured-wim", feature = "disk-image"))]
 pub use self::companions::companions;
@@ -24,7 +26,9 @@ use crate::allowance::Allowance;
 use crate::capture::collection::{Collected, Collection};
 #[cfg(feature = "disk-image")]
 use crate::capture::disk_image::{Disk, DiskCapture};
-#[cfg(feature = "disk-image")]
+#[cfg(feature = "collection")]
+use crate::capture::read_at::ReadAt;
+#[cfg(any(feature = "collection", feature = "disk-image"))]
 use crate::capture::read_at::Seekable;
 use crate::capture::{
     CapturedMachine, DirectoryLayout, DriveName, Drives, HiveFiles, ReadSeek, Scope,
@@ -180,15 +184,14 @@ impl<'a> Inspection<'a> {
         let start = read_start(&mut file)?;
         #[cfg(feature = "captured-wim")]
         if crate::wim::Wim::is_wim(&start) {
-            return self.wim(path);
+            return self.wim(WimCapture::open(path)?);
         }
         if Hive::<File>::is_hive(&start) {
             return self.hive_file(path).map(|capture| vec![capture]);
         }
         #[cfg(feature = "collection")]
         if Collection::is_collection(&start) {
-            let collection = Collection::open(path).map_err(|error| error.or_remedy(REPACKED))?;
-            return self.collection(&collection);
+            return self.archive(Rc::new(Seekable::open(path)?));
         }
         #[cfg(feature = "disk-image")]
         if Disk::is_disk_image(&Seekable::new(&file)?)? {
@@ -252,6 +255,12 @@ impl<'a> Inspection<'a> {
         #[cfg(feature = "collection")]
         capture.add_warnings(Collection::warn_of_empty_shadow_copies(path));
         Ok(vec![capture])
+    }
+
+    #[cfg(feature = "collection")]
+    fn archive(&self, archive: Rc<dyn ReadAt>) -> Result<Vec<Capture>, Error> {
+        let collection = Collection::of_archive(archive);
+        self.collection(&collection.map_err(|error| error.or_remedy(REPACKED))?)
     }
 
     /// Each machine and each shadow copy of a collection is a capture of its own; in one without, each hive, export and
@@ -320,8 +329,7 @@ impl<'a> Inspection<'a> {
 
     /// Each image of a WIM is a capture of its own.
     #[cfg(feature = "captured-wim")]
-    fn wim(&self, path: &Path) -> Result<Vec<Capture>, Error> {
-        let mut wim = WimCapture::open(path)?;
+    fn wim(&self, mut wim: WimCapture) -> Result<Vec<Capture>, Error> {
         let indexes = match self.options.image {
             Some(index) => index..=index,
             None => 1..=wim.image_count().min(WimCapture::MOST_IMAGES),

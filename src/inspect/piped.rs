@@ -1,5 +1,7 @@
 //! Evidence that comes as a stream and can be read once.
 
+#[cfg(feature = "disk-image")]
+use std::collections::BTreeMap;
 #[cfg(any(
     feature = "captured-wim",
     feature = "collection",
@@ -7,13 +9,25 @@
 ))]
 use std::io;
 use std::io::{Cursor, Read};
+#[cfg(any(feature = "collection", feature = "disk-image"))]
+use std::rc::Rc;
 
 use super::machine::SystemEvidence;
 use super::{Inspection, read_start};
 use crate::capture::HiveFiles;
+#[cfg(feature = "captured-wim")]
+use crate::capture::WimCapture;
+#[cfg(feature = "collection")]
+use crate::capture::collection::Collection;
+#[cfg(feature = "disk-image")]
+use crate::capture::disk_image::{Disk, DiskCapture};
+#[cfg(any(feature = "collection", feature = "disk-image"))]
+use crate::capture::read_at::Seekable;
 use crate::error::{Error, Position};
 use crate::registry::hive::Hive;
 use crate::report::{Capture, EvidenceKind};
+#[cfg(feature = "captured-wim")]
+use crate::wim::Wim;
 
 /// What to do where a stream is no evidence.
 const REMEDY: &str =
@@ -41,13 +55,27 @@ impl Inspection<'_> {
             feature = "collection",
             feature = "disk-image"
         ))]
-        if is_kept(&start) {
-            let mut file = tempfile::NamedTempFile::new()?;
+        if let Some(kept) = Kept::by_start(&start) {
+            // It has no name: nothing is left of it however the program ends, and nothing lies beside it.
+            let mut file = tempfile::tempfile()?;
             let mut source = Cursor::new(start).chain(source).take(MOST_IN_FILE + 1);
             if io::copy(&mut source, &mut file)? > MOST_IN_FILE {
                 return Err(too_long("an archive or image", MOST_IN_FILE));
             }
-            return self.path(file.path());
+            return match kept {
+                #[cfg(feature = "captured-wim")]
+                Kept::Wim => self.wim(WimCapture::of_file(file, None)?),
+                #[cfg(feature = "collection")]
+                Kept::Archive => self.archive(Rc::new(Seekable::new(file)?)),
+                #[cfg(feature = "disk-image")]
+                Kept::Disk => {
+                    let bytes = Rc::new(Seekable::new(file)?);
+                    let beside: BTreeMap<_, _> = BTreeMap::new();
+                    let (disk, warnings) =
+                        Disk::open_among(bytes, self.name.as_ref(), Rc::new(beside))?;
+                    self.disk(DiskCapture::of_disk(&disk, warnings)?)
+                }
+            };
         }
         let source = Cursor::new(start).chain(source);
         let capture = self.export(EvidenceKind::RegistryExport, None, source);
@@ -72,27 +100,44 @@ impl Inspection<'_> {
     }
 }
 
-/// Whether a stream is an archive or an image, by its first bytes.
+/// What is kept of a stream.
 #[cfg(any(
     feature = "captured-wim",
     feature = "collection",
     feature = "disk-image"
 ))]
-fn is_kept(start: &[u8]) -> bool {
+enum Kept {
     #[cfg(feature = "captured-wim")]
-    if crate::wim::Wim::is_wim(start) {
-        return true;
-    }
+    Wim,
     #[cfg(feature = "collection")]
-    if crate::capture::collection::Collection::is_collection(start) {
-        return true;
-    }
-    // A table whose end is not in these bytes belongs to a disk all the same.
+    Archive,
     #[cfg(feature = "disk-image")]
-    if crate::capture::disk_image::Disk::is_disk_image(&start).unwrap_or(true) {
-        return true;
+    Disk,
+}
+
+#[cfg(any(
+    feature = "captured-wim",
+    feature = "collection",
+    feature = "disk-image"
+))]
+impl Kept {
+    /// What a stream is, by its first bytes.
+    fn by_start(start: &[u8]) -> Option<Kept> {
+        #[cfg(feature = "captured-wim")]
+        if Wim::is_wim(start) {
+            return Some(Kept::Wim);
+        }
+        #[cfg(feature = "collection")]
+        if Collection::is_collection(start) {
+            return Some(Kept::Archive);
+        }
+        // A table whose end is not in these bytes belongs to a disk all the same.
+        #[cfg(feature = "disk-image")]
+        if Disk::is_disk_image(&start).unwrap_or(true) {
+            return Some(Kept::Disk);
+        }
+        None
     }
-    false
 }
 
 fn too_long(what: &str, most: u64) -> Error {

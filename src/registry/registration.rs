@@ -1,6 +1,6 @@
 //! The mount registry: `Microsoft\WIMMount\Mounted Images`, one key for each mounted image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
@@ -92,6 +92,27 @@ pub struct MountRegistryCollector {
 struct Key {
     key: RegistryKey,
     values: Vec<Value>,
+    /// Where each of them stands, by its name in upper case.
+    by_name: HashMap<WideString, usize>,
+}
+
+impl Key {
+    fn new(key: RegistryKey) -> Self {
+        Key {
+            key,
+            values: Vec::new(),
+            by_name: HashMap::new(),
+        }
+    }
+
+    /// Forgets the value of this name.
+    fn remove(&mut self, name: &WideString) {
+        if let Some(index) = self.by_name.remove(&name.to_upcase()) {
+            self.values.remove(index);
+            let behind = self.by_name.values_mut().filter(|other| **other > index);
+            behind.for_each(|other| *other -= 1);
+        }
+    }
 }
 
 /// A value of a registration, or why its data cannot be read.
@@ -145,7 +166,7 @@ impl MountRegistryCollector {
             RegistryEntry::KeyDeletion { path, .. } => self.delete(&path.to_upcase()),
             RegistryEntry::ValueDeletion { name, .. } => {
                 if let Some(key) = self.current_key() {
-                    key.values.retain(|value| !value.name.eq_ignore_case(&name));
+                    key.remove(&name);
                 }
             }
         }
@@ -197,8 +218,7 @@ impl MountRegistryCollector {
         if let Some(kept) = self.current_key() {
             kept.key.last_written = kept.key.last_written.max(key.last_written);
         } else {
-            let values = Vec::new();
-            self.keys.push(Some(Key { key, values }));
+            self.keys.push(Some(Key::new(key)));
         }
     }
 
@@ -214,15 +234,15 @@ impl MountRegistryCollector {
         let Some(key) = self.current_key() else {
             return;
         };
-        let known = key
-            .values
-            .iter()
-            .position(|known| known.name.eq_ignore_case(&value.name));
-        match known {
+        let name = value.name.to_upcase();
+        match key.by_name.get(&name) {
             // Windows takes no value from a line that it cannot read.
-            Some(known) if value.read.is_err() && key.values[known].read.is_ok() => {}
-            Some(known) => key.values[known] = value,
-            None if key.values.len() < Self::MAX_VALUES => key.values.push(value),
+            Some(&known) if value.read.is_err() && key.values[known].read.is_ok() => {}
+            Some(&known) => key.values[known] = value,
+            None if key.values.len() < Self::MAX_VALUES => {
+                key.by_name.insert(name, key.values.len());
+                key.values.push(value);
+            }
             None => {
                 let text = format!("more than {} values in {}", Self::MAX_VALUES, key.key.path);
                 self.warnings

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use dism_mount_status::{Error, EvidenceKind, companions, identify};
@@ -126,12 +126,22 @@ fn reason(error: walkdir::Error) -> io::Error {
     reason.unwrap_or_else(|| io::Error::other(loops))
 }
 
+/// The longest path in a list, in bytes.
+const MAX_PATH: u64 = 64 << 10;
+
 /// The next path of a list; empty ones do not count.
 fn next_line(lines: &mut dyn BufRead, separator: u8) -> io::Result<Option<PathBuf>> {
     loop {
         let mut line = Vec::new();
-        if lines.read_until(separator, &mut line)? == 0 {
+        let length = (&mut *lines)
+            .take(MAX_PATH)
+            .read_until(separator, &mut line)?;
+        if length == 0 {
             return Ok(None);
+        }
+        if length as u64 == MAX_PATH {
+            let message = "a path of more than 64 KiB: it is no list of paths";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         if line.last() == Some(&separator) {
             line.pop();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::archive::MemberKind;
 use super::member_name::divided;
 use super::members::Members;
-use super::wanted::{UPLOAD_LIST, is_wanted};
+use super::wanted::{UPLOAD_LIST, has_wanted_name};
 use crate::capture::read_at::ReadAtCursor;
 use crate::error::Error;
 use crate::warning::{Warning, WarningCode, Warnings};
@@ -78,11 +78,9 @@ fn read(list: impl Read, warnings: &mut Warnings) -> Result<(), Error> {
 
 impl Upload {
     fn check(&self, warnings: &mut Warnings) {
-        let is_evidence = self
-            .components
-            .last()
-            .is_some_and(|name| is_wanted(name.as_bytes(), b""));
-        if is_evidence && self.uploaded_size < self.file_size {
+        let name = self.components.last();
+        let is_evidence = || name.is_some_and(|name| has_wanted_name(name.as_bytes()));
+        if self.uploaded_size < self.file_size && is_evidence() {
             let text = format!(
                 "of {} bytes, {} were collected",
                 self.file_size, self.uploaded_size

@@ -22,15 +22,20 @@ pub(super) const UPLOAD_LIST: &str = "uploads.json";
 
 /// Whether a member of an archive will be read, by its name and the start of its data.
 pub(super) fn is_wanted(path: &[u8], start: &[u8]) -> bool {
+    has_wanted_name(path)
+        || match HiveStart::parse(start) {
+            Some(start) => start.hive != HiveName::Other,
+            None => is_export(start),
+        }
+}
+
+/// Whether a file is one that will be read, by its name.
+pub(super) fn has_wanted_name(path: &[u8]) -> bool {
     let (_, name) = divided(path);
     let name = String::from_utf8_lossy(name).to_ascii_uppercase();
     HiveName::of_file(path).is_some()
         || name.ends_with(MOUNT_DATA)
         || name.eq_ignore_ascii_case(UPLOAD_LIST)
-        || match HiveStart::parse(start) {
-            Some(start) => start.hive != HiveName::Other,
-            None => is_export(start),
-        }
 }
 
 /// Which hive a base block belongs to, by the path in it.
@@ -112,7 +117,9 @@ impl HiveName {
 
 /// Whether a file is an export of the registry, by its start.
 pub(super) fn is_export(start: &[u8]) -> bool {
-    RegistryExport::open(start, None).is_ok()
+    // Of millions of members, few have to be looked at by its reader.
+    let first = start.iter().find(|byte| byte.is_ascii_graphic());
+    matches!(first, Some(b'W' | b'R' | b'H')) && RegistryExport::open(start, None).is_ok()
 }
 
 #[cfg(test)]

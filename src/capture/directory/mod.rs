@@ -84,6 +84,7 @@ fn drive_folders(
     let mut layout = DirectoryLayout::DriveFolders;
     let mut drives = Drives::new(scope);
     let mut warnings = Warnings::default();
+    let mut failure = None;
     for folder in folders(directory)? {
         let name = folder.file_name().map(host_name::to_windows);
         let Some(drive) = name.and_then(|name| drive_of_folder(&name)) else {
@@ -97,16 +98,27 @@ fn drive_folders(
             );
             continue;
         }
-        let volume = VolumeFolder::open_collected(&folder)
-            .map_err(|error| error.in_evidence(folder.display().to_string()))?;
+        let volume = match VolumeFolder::open_collected(&folder) {
+            Ok(volume) => volume,
+            // The other drives can be read all the same.
+            Err(error) => {
+                let warning = Warning::new(WarningCode::FileUnreadable, error.to_string());
+                warnings.push(warning.in_evidence(folder.display().to_string()));
+                failure = failure.or(Some(error.in_evidence(folder.display().to_string())));
+                continue;
+            }
+        };
         if volume.scope() == Scope::Complete {
             layout = DirectoryLayout::Volumes;
         }
         drives.add_volume(drive, Box::new(volume));
     }
     let machine = CapturedMachine::on_drives(drives, warnings)?;
-    let is_found = machine.software().is_some();
-    Ok(is_found.then_some((machine, layout)))
+    match (machine.software(), failure) {
+        (Some(_), _) => Ok(Some((machine, layout))),
+        (None, Some(failure)) => Err(failure),
+        (None, None) => Ok(None),
+    }
 }
 
 fn config_folder(directory: &Path, scope: Option<Scope>) -> Result<Option<CapturedMachine>, Error> {

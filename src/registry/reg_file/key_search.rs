@@ -114,14 +114,14 @@ impl KeySearch {
         let from = from / unit * unit;
         lines.ascii(from..to, &mut self.ascii);
         let mut rest = 0;
-        while let Some(found) = self.finder.find(&self.ascii[rest..]) {
-            let found = rest + found;
-            let in_line = from + found * unit;
+        while let Some(found) = self.finder.find(self.ascii.get(rest..)?) {
+            let in_line = from + (rest + found) * unit;
             let start = lines.line_start(in_line);
             if begins_with_bracket(&lines.text(start..in_line + unit)) {
                 return Some(start);
             }
-            rest = found + 1;
+            // What else is on the line makes no key of it.
+            rest = (lines.line_end(in_line) - from) / unit;
         }
         None
     }

@@ -1,12 +1,13 @@
 //! The files beside an image: the further parts of a split one, parents, extents. No other file is ever opened for one.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use super::container_file::ContainerFile;
 use crate::allowance::Allowance;
@@ -70,8 +71,15 @@ fn lower_case(name: &OsStr) -> String {
 #[derive(Debug, Clone)]
 pub struct HostFolder {
     folder: PathBuf,
+    /// Whether the image is itself a link: then what lies beside it may be links, too.
+    is_of_links: bool,
     /// What is in it, once that was asked for.
-    names: Rc<OnceCell<FileNames>>,
+    names: Rc<OnceCell<Rc<FileNames>>>,
+}
+
+thread_local! {
+    /// The folder that was listed last, and when it was changed: where images lie by the thousand, each asks for the same one.
+    static LISTED: RefCell<Option<(PathBuf, SystemTime, Rc<FileNames>)>> = const { RefCell::new(None) };
 }
 
 impl HostFolder {
@@ -83,6 +91,7 @@ impl HostFolder {
         };
         HostFolder {
             folder,
+            is_of_links: path.is_symlink(),
             names: Rc::default(),
         }
     }
@@ -91,17 +100,33 @@ impl HostFolder {
         if let Some(names) = self.names.get() {
             return Ok(names);
         }
+        let names = self.listed()?;
+        Ok(self.names.get_or_init(|| names))
+    }
+
+    fn listed(&self) -> io::Result<Rc<FileNames>> {
+        let changed = fs::metadata(&self.folder)?.modified()?;
+        let known = LISTED.with_borrow(|listed| {
+            let listed = listed.as_ref()?;
+            let is_it = (&listed.0, listed.1) == (&self.folder, changed);
+            is_it.then(|| Rc::clone(&listed.2))
+        });
+        if let Some(names) = known {
+            return Ok(names);
+        }
         let entries = fs::read_dir(&self.folder)?;
         let names = entries.map(|entry| Ok(entry?.file_name()));
-        let names = names.collect::<io::Result<FileNames>>()?;
-        Ok(self.names.get_or_init(|| names))
+        let names = Rc::new(names.collect::<io::Result<FileNames>>()?);
+        let listed = (self.folder.clone(), changed, Rc::clone(&names));
+        LISTED.set(Some(listed));
+        Ok(names)
     }
 }
 
 impl Neighbours for HostFolder {
     fn open(&self, name: &OsStr) -> io::Result<Option<Rc<dyn ReadAt>>> {
         let exact = self.folder.join(name);
-        let path = match fs::metadata(&exact) {
+        let path = match fs::symlink_metadata(&exact) {
             Ok(_) => exact,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 match self.names()?.find(name) {
@@ -111,6 +136,12 @@ impl Neighbours for HostFolder {
             }
             Err(error) => return Err(error),
         };
+        let metadata = fs::symlink_metadata(&path)?;
+        if !(metadata.is_file() || metadata.is_symlink() && self.is_of_links) {
+            // A link could lead to any file of this host.
+            let message = "it is no plain file: put the file itself into the folder";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         open_host_file(&path).map(Some)
     }
 }
