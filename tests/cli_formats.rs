@@ -7,6 +7,8 @@ mod command_line;
 mod hive_writer;
 #[path = "support/hives_of_a_machine.rs"]
 mod hives_of_a_machine;
+#[path = "support/json_schema.rs"]
+mod json_schema;
 
 use std::fs;
 use std::path::Path;
@@ -14,6 +16,7 @@ use std::path::Path;
 use command_line::{evidence, reg, run, run_with};
 use dism_mount_status::WideString;
 use hives_of_a_machine::write_hives;
+use json_schema::forbid_unknown_properties;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -314,20 +317,6 @@ fn the_json_schema_knows_everything_that_a_report_holds() {
             .unwrap()
             .remove("captured");
         assert!(!validator.is_valid(&report));
-    }
-}
-
-fn forbid_unknown_properties(schema: &mut Value) {
-    match schema {
-        Value::Object(object) => {
-            object.values_mut().for_each(forbid_unknown_properties);
-            if object.get("properties").is_some_and(Value::is_object) && object.contains_key("type")
-            {
-                object.insert("additionalProperties".to_owned(), false.into());
-            }
-        }
-        Value::Array(array) => array.iter_mut().for_each(forbid_unknown_properties),
-        _ => (),
     }
 }
 

@@ -5,6 +5,8 @@
 mod archive_writer;
 #[path = "support/command_line.rs"]
 mod command_line;
+#[path = "support/disk_fixtures.rs"]
+mod disk_fixtures;
 #[path = "support/disk_writer.rs"]
 mod disk_writer;
 #[path = "support/ewf_writer.rs"]
@@ -18,12 +20,12 @@ mod qcow2_writer;
 mod vhd_writer;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
-use std::{fs, io};
 
 use command_line::{Run, reg, run};
+use disk_fixtures::unpack_disk_fixture;
 use dism_mount_status::companions;
-use lzma_rust2::XzReader;
 use serde_json::Value;
 use tempfile::TempDir;
 use vhd_writer::vhd;
@@ -53,17 +55,6 @@ fn search(folder: &Path) -> Run {
 fn expected(names: &[(&str, bool)]) -> Vec<(String, bool)> {
     let names = names.iter();
     names.map(|&(name, is)| (name.to_owned(), is)).collect()
-}
-
-/// Puts the files of a disk image among the fixtures into a folder, out of their compression.
-fn unpack(kind: &str, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(format!("{FIXTURES}/disk-images/{kind}")).unwrap() {
-        let compressed = entry.unwrap().path();
-        let file = to.join(compressed.file_stem().unwrap());
-        let mut unpacked = XzReader::new(fs::File::open(&compressed).unwrap(), false);
-        io::copy(&mut unpacked, &mut fs::File::create(&file).unwrap()).unwrap();
-    }
 }
 
 fn copy_split_wim(to: &Path, parts: &[&str]) {
@@ -105,10 +96,10 @@ fn what_is_read_with_another_file_is_no_capture_of_its_own() {
     let folder = TempDir::new().unwrap();
     let at = |path: &str| folder.path().join(path);
     for kind in ["split", "qcow2-backing", "vmdk-flat", "vmdk-split"] {
-        unpack(kind, &at(kind));
+        unpack_disk_fixture(kind, &at(kind));
     }
     copy_split_wim(&at("wim"), &["split.swm", "split2.swm"]);
-    unpack("volume-512", &at("ewf"));
+    unpack_disk_fixture("volume-512", &at("ewf"));
     let volume = fs::read(at("ewf/volume.img")).unwrap();
     fs::remove_file(at("ewf/volume.img")).unwrap();
     let segments = ewf_writer::Ewf {
@@ -173,7 +164,7 @@ fn a_part_without_that_which_it_belongs_to_is_reported() {
 fn a_disk_that_cannot_be_opened_takes_no_other_with_it() {
     let folder = TempDir::new().unwrap();
     let at = |path: &str| folder.path().join(path);
-    unpack("volume-512", folder.path());
+    unpack_disk_fixture("volume-512", folder.path());
     let volume = fs::read(at("volume.img")).unwrap();
     fs::remove_file(at("volume.img")).unwrap();
     fs::write(at("base.vhd"), vhd(&volume, 1, None)).unwrap();

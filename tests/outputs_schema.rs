@@ -3,12 +3,15 @@
 
 #[path = "support/command_line.rs"]
 mod command_line;
+#[path = "support/json_schema.rs"]
+mod json_schema;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use command_line::{evidence, run};
+use json_schema::forbid_unknown_properties;
 use serde_json::Value;
 use walkdir::WalkDir;
 
@@ -96,18 +99,4 @@ fn every_line_beside_a_fixture_follows_the_schema() {
     assert_valid(&validator, &unread, Path::new("missing.reg"));
     unread["error"] = Value::Null;
     assert!(!validator.is_valid(&unread));
-}
-
-fn forbid_unknown_properties(schema: &mut Value) {
-    match schema {
-        Value::Object(object) => {
-            object.values_mut().for_each(forbid_unknown_properties);
-            if object.get("properties").is_some_and(Value::is_object) && object.contains_key("type")
-            {
-                object.insert("additionalProperties".to_owned(), false.into());
-            }
-        }
-        Value::Array(array) => array.iter_mut().for_each(forbid_unknown_properties),
-        _ => (),
-    }
 }

@@ -13,7 +13,7 @@ use crate::error::Error;
 pub struct CodePage(u16);
 
 /// The code pages whose decoder is `encoding_rs`'s, each with the label it goes by there.
-const ANSI: [(u16, &str); 15] = [
+const ANSI: [(u16, &str); 16] = [
     (866, "ibm866"),
     (874, "windows-874"),
     (932, "shift_jis"),
@@ -29,6 +29,8 @@ const ANSI: [(u16, &str); 15] = [
     (1256, "windows-1256"),
     (1257, "windows-1257"),
     (1258, "windows-1258"),
+    // Of a Windows that was set to use UTF-8 for it.
+    (65001, "utf-8"),
 ];
 
 impl CodePage {
@@ -70,7 +72,7 @@ impl Default for CodePage {
 impl FromStr for CodePage {
     type Err = Error;
 
-    /// Reads `850`, `cp850`, `ibm850`, `oem850`, `windows-1252`, `shift_jis`, `gbk`, `euc-kr` or `big5`, in any letter case.
+    /// Reads `850`, `cp850`, `ibm850`, `oem850`, `windows-1252`, `shift_jis`, `gbk`, `euc-kr`, `big5` or `utf-8`, in any letter case.
     fn from_str(name: &str) -> Result<Self, Error> {
         let lower = name.trim().to_ascii_lowercase();
         let number = match ANSI.iter().find(|(_, label)| *label == lower) {
@@ -91,6 +93,7 @@ impl FromStr for CodePage {
 impl fmt::Display for CodePage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            65001 => f.write_str("utf-8"),
             number @ 1250.. => write!(f, "windows-{number}"),
             number => write!(f, "cp{number}"),
         }
@@ -110,6 +113,8 @@ mod tests {
             ("windows-1251", 1251),
             ("Shift_JIS", 932),
             ("oem852", 852),
+            ("65001", 65001),
+            ("UTF-8", 65001),
         ] {
             assert_eq!(name.parse::<CodePage>().unwrap().number(), number, "{name}");
         }
