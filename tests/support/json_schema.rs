@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Lets the schema take no property that it does not name.
-pub fn forbid_unknown_properties(schema: &mut Value) {
+pub(crate) fn forbid_unknown_properties(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
             object.values_mut().for_each(forbid_unknown_properties);
