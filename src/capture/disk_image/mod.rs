@@ -1,6 +1,6 @@
 //! Disk images, read where they lie: container, partition, file system. Nothing is mounted and nothing is written.
 //!
-//! Each layer gives bytes that can be read from any place ([`ReadAt`]) to the one above it: a [`Disk`] comes out of its
+//! Each layer gives bytes that can be read from any place ([`ReadAt`](super::read_at::ReadAt)) to the one above it: a [`Disk`] comes out of its
 //! container, a [`PartitionTable`] says what it is divided into, [`FileSystem`] what a volume is formatted with.
 
 mod container;
