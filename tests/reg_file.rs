@@ -8,7 +8,7 @@ use std::io::{self, Read};
 
 use dism_mount_status::registry::reg_file::RegFile;
 use dism_mount_status::registry::{CodePage, RegistryEntry, RegistryExport, ValueType};
-use dism_mount_status::{Error, WarningCode, WideString};
+use dism_mount_status::{Error, Position, WarningCode, WideString};
 use proptest::prelude::*;
 use reg_writer::{Encoding, RegWriter, Section, registry};
 
@@ -131,6 +131,15 @@ fn many_lost_quotes_are_read_in_time() {
     let (entries, warnings) = read_lines(&lines);
     assert_eq!(entries, vec![unreadable("a"); 200_000]);
     assert_eq!(warnings.len(), dism_mount_status::Warnings::LIMIT);
+}
+
+#[test]
+fn a_line_without_an_end_is_an_error() {
+    let text = "REGEDIT4\n[first]\n";
+    let file = text.as_bytes().chain(io::repeat(0));
+    let export = RegistryExport::open(file, None).unwrap();
+    let error = export.read_mount_registry().unwrap_err();
+    assert_eq!(error.position(), Some(Position::Byte(text.len() as u64)));
 }
 
 #[test]

@@ -67,6 +67,8 @@ impl<R: Read> LineSource<R> {
     /// The longest line that is kept, in bytes: ample for the 1 MiB that Windows advises as the most for a value.
     pub(crate) const MAX_LINE: usize = 4 << 20;
     const CHUNK: usize = 256 << 10;
+    /// How much of a line is passed, in bytes: a sparse file can go on with zeros for petabytes.
+    const MAX_PASSED: u64 = 256 << 20;
 
     pub(crate) fn new(source: R, code_page: CodePage) -> Result<Self, Error> {
         let mut lines = LineSource {
@@ -212,9 +214,17 @@ impl<R: Read> LineSource<R> {
     }
 
     /// Passes an over-long line without keeping it.
+    ///
+    /// # Errors
+    /// When it does not seem to end.
     pub(crate) fn pass_line(&mut self) -> Result<(), Error> {
         let unit = self.encoding.unit_size();
+        let start = self.byte();
         loop {
+            if self.byte() - start > Self::MAX_PASSED {
+                let error = Error::malformed("a line of at most 256 MiB", "one without an end");
+                return Err(error.at(Position::Byte(start)));
+            }
             if let Some(length) = self.find_line_break(0) {
                 self.at += length;
                 let (_, line_break) = self.line_length()?;
