@@ -21,7 +21,7 @@ codes! {
         PartiallyUnmounted = "partially-unmounted",
         /// `Status` holds a number of which nothing is known.
         UnknownProgressValue = "unknown-progress-value",
-        /// A value of the registration is missing, or of the wrong type.
+        /// A value of the registration is missing, empty, unreadable, or of the wrong type.
         RegistrationIncomplete = "registration-incomplete",
         /// The mount directory is not there.
         MountDirectoryMissing = "mount-directory-missing",
