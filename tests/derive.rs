@@ -586,6 +586,19 @@ fn paths_stand_in_commands_as_one_argument_or_not_at_all() {
 }
 
 #[test]
+fn a_path_with_a_variable_is_not_held_against_the_stream() {
+    let disagrees = |path: &str| {
+        let mut evidence = evidence([]);
+        evidence.registration.mount_path = Present(path.into());
+        let mut findings = derive(&evidence).findings.into_iter();
+        findings.any(|it| it.code == FindingCode::RegistryAndMountDataDisagree)
+    };
+    assert!(!disagrees(r"%SystemDrive%\mount"));
+    assert!(!disagrees(" "));
+    assert!(disagrees(r"C:\100%\mount"));
+}
+
+#[test]
 fn what_has_to_be_minded_stands_in_the_note() {
     let note = |progress: u32, liveness: Liveness, path: &str| {
         let mut evidence = evidence([]);
