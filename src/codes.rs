@@ -36,7 +36,7 @@ macro_rules! codes {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> ::std::result::Result<Self, D::Error> {
                 let code = <::std::borrow::Cow<'de, str> as ::serde::Deserialize>::deserialize(deserializer)?;
                 let known = Self::ALL.iter().find(|known| known.as_str() == code);
-                known.copied().ok_or_else(|| ::serde::de::Error::unknown_variant(&code, &[]))
+                known.copied().ok_or_else(|| ::serde::de::Error::custom(format_args!("unknown code `{code}`")))
             }
         }
 

@@ -175,10 +175,14 @@ impl Error {
     /// Says what to do about evidence that cannot be read, where nothing better is known.
     #[must_use]
     pub(crate) fn or_usual_remedy(self) -> Self {
-        use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound, PermissionDenied};
+        use io::ErrorKind::{
+            InvalidData, InvalidFilename, NotADirectory, NotFound, PermissionDenied,
+        };
         let remedy = match &self.0.kind {
             Kind::Io { kind, .. } => match kind {
                 NotFound | NotADirectory | InvalidFilename => "check the path",
+                // It says itself what was expected.
+                InvalidData => return self,
                 PermissionDenied => {
                     "run this as a user who may read it, or take a copy that you may read"
                 }

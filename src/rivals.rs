@@ -97,7 +97,11 @@ fn rivals(
         .take(Rivals::MOST)
         .map(|other| Rival {
             key_name: last_level(&other.registry_key),
-            mount_path: other.mount_path.present().cloned(),
+            mount_path: other
+                .mount_path
+                .present()
+                .filter(|path| !path.is_blank())
+                .cloned(),
             registered_at: other.registered_at,
         })
         .collect()

@@ -116,9 +116,16 @@ fn no_other_file_is_opened_for_an_image_that_is_piped_or_a_link_beside_one() {
     fs::write(folder.path().join("to-link.vmdk"), descriptor("link.img")).unwrap();
     let linked = inspected(&["to-link.vmdk"], "");
     assert_eq!(linked.code, 2, "{}", linked.stdout);
-    assert!(linked.stderr.contains("no plain file"), "{}", linked.stderr);
+    assert!(
+        linked
+            .stderr
+            .contains("put the file itself into the folder"),
+        "{}",
+        linked.stderr
+    );
 }
 
+#[cfg(unix)]
 #[test]
 fn mount_directories_are_searched_for_without_a_windows_too() {
     let stream = fs::read(captures().join("orphaned-mount/tree/mount.$WIMMOUNTDATA")).unwrap();
@@ -137,6 +144,28 @@ fn mount_directories_are_searched_for_without_a_windows_too() {
         "mount-registry-not-in-evidence"
     );
     assert_eq!(searched.code, 0);
+    // Folders that are named after drives are those drives.
+    fs::create_dir(folder.path().join("drives")).unwrap();
+    fs::rename(folder.path().join("data"), folder.path().join("drives/D")).unwrap();
+    let searched = run(
+        folder.path(),
+        &["--find-orphans", "--format=json", "drives"],
+    );
+    let report: Value = serde_json::from_str(&searched.stdout).unwrap();
+    let capture = &report["captures"][0];
+    assert_eq!(capture["orphaned_mounts"][0]["mount_path"], r"D:\mount");
+    assert_eq!(capture["kind"], "collection");
+    // A hive that is there and cannot be read is an error all the same.
+    fs::create_dir_all(folder.path().join("drives/C/Windows/System32/config")).unwrap();
+    std::os::unix::fs::symlink(
+        "/etc/passwd",
+        folder
+            .path()
+            .join("drives/C/Windows/System32/config/SOFTWARE"),
+    )
+    .unwrap();
+    let searched = run(folder.path(), &["--find-orphans", "drives"]);
+    assert_eq!(searched.code, 2, "{}", searched.stdout);
 }
 
 #[test]

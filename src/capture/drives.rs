@@ -221,6 +221,11 @@ impl Drives {
         drive.map(|drive| &*drive.has_shown_stream)
     }
 
+    /// Whether there is no more to find out about streams.
+    pub(super) fn all_have_shown_streams(&self) -> bool {
+        self.drives.iter().all(|drive| drive.has_shown_stream.get())
+    }
+
     /// The drive on which a path lies.
     fn drive_of(&self, path: &WindowsPath) -> Result<(&DriveName, &dyn Volume), Obstacle> {
         if self.drives.is_empty() {

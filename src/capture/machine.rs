@@ -23,6 +23,8 @@ pub struct CapturedMachine {
     own_partition: Option<PartitionIdentity>,
     /// The other volumes of its disk.
     partitions: Vec<(PartitionIdentity, Box<dyn Volume>)>,
+    /// The drives of which it cannot be told whether they hold a Windows.
+    failures: Vec<(DriveName, Error)>,
     warnings: Warnings,
 }
 
@@ -47,22 +49,21 @@ impl CapturedMachine {
         Ok(machine)
     }
 
-    /// The machine of these drives, and the Windows on the first of them, by its name, that has a SOFTWARE hive.
-    ///
-    /// # Errors
-    /// When it cannot be told whether a drive has one.
-    pub(crate) fn on_drives(drives: Drives, mut warnings: Warnings) -> Result<Self, Error> {
+    /// The machine of these drives, and the Windows on the first of them, by its name, that has a SOFTWARE hive. `failures` are of
+    /// drives that cannot be read at all.
+    pub(crate) fn on_drives(
+        drives: Drives,
+        mut failures: Vec<(DriveName, Error)>,
+        mut warnings: Warnings,
+    ) -> Self {
         let mut names: Vec<DriveName> = drives.names().cloned().collect();
         names.sort_by_key(ToString::to_string);
         let mut found = None;
-        let mut failure = None;
         for drive in names {
             let hives = match Hives::find(&drives, &drive, CONFIG_FOLDER, &mut warnings) {
                 Ok(hives) => hives,
                 Err(error) => {
-                    let text = error.to_string();
-                    warnings.push(Warning::new(WarningCode::FileUnreadable, text));
-                    failure = failure.or(Some(error));
+                    failures.push((drive, error));
                     continue;
                 }
             };
@@ -75,14 +76,22 @@ impl CapturedMachine {
                 warnings.push(Warning::new(WarningCode::AnotherWindows, text));
             }
         }
-        if let (None, Some(failure)) = (&found, failure) {
-            return Err(failure);
-        }
         let (hives, drive) = found.unzip();
         let mut machine = hives.unwrap_or_default().into_machine(drives, warnings);
         // A volume can be known by its GUID only.
         machine.own = drive.filter(|drive| !matches!(drive.root(), PathRoot::Drive(_)));
-        Ok(machine)
+        machine.failures = failures;
+        machine
+    }
+
+    /// Why it cannot be told whether the first of the drives holds a Windows for which that is so.
+    pub(crate) fn first_failure(&self) -> Option<&Error> {
+        self.failures.first().map(|(_, error)| error)
+    }
+
+    /// Hands out the drives of which it cannot be told whether they hold a Windows, and why.
+    pub(crate) fn take_failures(&mut self) -> Vec<(DriveName, Error)> {
+        std::mem::take(&mut self.failures)
     }
 
     /// The machine of which the hives are there, and no drive.
@@ -228,6 +237,7 @@ impl Hives {
             own: None,
             own_partition: None,
             partitions: Vec::new(),
+            failures: Vec::new(),
             warnings,
         }
     }

@@ -23,9 +23,10 @@ impl Drives {
     pub fn look_for_streams(&self, registrations: &[MountRegistration]) {
         let paths = registrations.iter().filter_map(|r| r.mount_path.present());
         for path in paths.filter(|path| !path.is_blank()) {
-            if !self.keeps_streams(&self.recorded_path(path)) {
-                self.mount_data(path);
+            if self.all_have_shown_streams() {
+                return;
             }
+            self.mount_data(path);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Mount directories that no registration names.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -45,7 +46,8 @@ impl Drives {
             let root = name.root_path();
             let mut traces = MountTraces::new(root, warnings, &mut seen, &mut progress);
             volume.search(&mut traces);
-            traces.end(volume.shows_streams());
+            let has_shown_stream = self.has_shown_stream(&name.root_path());
+            traces.end(volume.shows_streams() || has_shown_stream.is_some_and(Cell::get));
             orphans.extend(orphans_among(traces, &registered));
         }
         progress(seen);
@@ -69,7 +71,8 @@ impl Drives {
 /// Where the root of a volume is a mount directory, that directory alone was captured: only its stream tells where it lay.
 fn recorded_root(path: &WindowsPath, mount_data: &Observation<WimMountData>) -> Option<WideString> {
     let recorded = mount_data.present()?.mount_path.as_ref();
-    recorded.filter(|_| path.is_volume_root()).cloned()
+    let is_told = |recorded: &&WideString| path.is_volume_root() && !recorded.is_blank();
+    recorded.filter(is_told).cloned()
 }
 
 fn orphans_among(

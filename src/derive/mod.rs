@@ -211,8 +211,7 @@ impl Judgement {
         for (what, registered, recorded) in pairs {
             if let (Some(registered), Some(recorded)) = (registered.present(), recorded)
                 && !registered.is_blank()
-                && !has_variable(registered)
-                && WindowsPath::parse(registered) != WindowsPath::parse(recorded)
+                && !may_be_same(registered, recorded)
             {
                 self.find(
                     Code::RegistryAndMountDataDisagree,
@@ -492,13 +491,19 @@ fn path_fault(path: &Observation<WideString>) -> Option<String> {
     }
 }
 
-/// Whether a path names a variable, whose value the registration does not tell.
-fn has_variable(path: &WideString) -> bool {
-    let percents = path
-        .as_units()
-        .iter()
-        .filter(|&&unit| unit == u16::from(b'%'));
-    percents.count() > 1
+/// Whether two paths lead to the same place, as far as can be told: of one with variables only the names behind them are known.
+fn may_be_same(registered: &WideString, recorded: &WideString) -> bool {
+    let recorded = WindowsPath::parse(recorded);
+    let is_percent = |unit: &u16| *unit == u16::from(b'%');
+    let units = registered.as_units();
+    match units.iter().rposition(is_percent) {
+        Some(last) if units[..last].iter().any(is_percent) => {
+            let behind = WideString::from_units(units[last + 1..].to_vec());
+            let known = WindowsPath::parse(&behind).components;
+            recorded.components.ends_with(&known)
+        }
+        _ => WindowsPath::parse(registered) == recorded,
+    }
 }
 
 /// A recorded path for a message.

@@ -238,23 +238,23 @@ impl<'a> Inspection<'a> {
         {
             return self.collection(&collection);
         }
-        let (machine, layout) = match machine {
+        let (mut machine, layout) = match machine {
             // There may be mount directories all the same.
-            Err(error) if self.options.find_orphans && error.io_error_kind().is_none() => (
-                CapturedMachine::without_windows(path, self.options.scope)?,
-                DirectoryLayout::Volumes,
-            ),
+            Err(error) if self.options.find_orphans && error.holds_no_capture() => {
+                CapturedMachine::without_windows(path, self.options.scope)?
+            }
             machine => machine.map_err(|error| match error.io_error_kind() {
                 None => error.or_remedy(ROOT),
                 Some(_) => error,
             })?,
         };
         let (kind, liveness) = directory_kind(layout);
+        let unreadable = self.unreadable_drives(kind, &mut machine);
         #[cfg_attr(not(feature = "collection"), expect(unused_mut))]
         let (mut capture, _) = self.machine(kind, liveness, None, machine)?;
         #[cfg(feature = "collection")]
         capture.add_warnings(Collection::warn_of_empty_shadow_copies(path));
-        Ok(vec![capture])
+        Ok([vec![capture], unreadable].concat())
     }
 
     #[cfg(feature = "collection")]
@@ -274,9 +274,11 @@ impl<'a> Inspection<'a> {
         for (index, part) in collection.parts().iter().enumerate() {
             let (liveness, name) = (part.liveness, part.name.clone());
             let found = match collection.read(index, self.options.scope) {
-                Ok(Collected::Machine(machine)) => Ok(vec![
-                    self.part(kind, liveness, name.clone(), Ok(*machine)).0,
-                ]),
+                Ok(Collected::Machine(mut machine)) => {
+                    let unreadable = self.unreadable_drives(kind, &mut machine);
+                    let (capture, _) = self.part(kind, liveness, name.clone(), Ok(*machine));
+                    Ok([vec![capture], unreadable].concat())
+                }
                 Ok(Collected::Export { name: export, data }) => self
                     .export(kind, name.clone(), data)
                     .map(|capture| vec![capture])
@@ -482,6 +484,15 @@ impl<'a> Inspection<'a> {
         self.add_given(machine.drives_mut(), devices.as_ref())?;
         evidence.warn(machine.warnings().clone());
         Ok((evidence.judge(self, part, Some(machine.drives())), named))
+    }
+
+    /// The drives of a machine that may hold another Windows, and cannot be read.
+    fn unreadable_drives(&self, kind: EvidenceKind, machine: &mut CapturedMachine) -> Vec<Capture> {
+        let failures = machine.take_failures().into_iter();
+        let captures = failures.map(|(drive, error)| {
+            Capture::unreadable_part(self.name, kind, Some(drive.to_string()), &error)
+        });
+        captures.collect()
     }
 
     /// The drives that the caller joins to registry evidence, if any.

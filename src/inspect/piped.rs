@@ -30,8 +30,19 @@ use crate::report::{Capture, EvidenceKind};
 use crate::wim::Wim;
 
 /// What to do where a stream is no evidence.
+#[cfg(all(
+    feature = "captured-wim",
+    feature = "collection",
+    feature = "disk-image"
+))]
 const REMEDY: &str =
     "an export, a hive, an archive or an image can be piped; name any other evidence";
+#[cfg(not(all(
+    feature = "captured-wim",
+    feature = "collection",
+    feature = "disk-image"
+)))]
+const REMEDY: &str = "an export or a hive can be piped; name any other evidence";
 /// The largest hive that is taken from a stream, in bytes: it is kept in memory.
 const MOST_IN_MEMORY: u64 = 1 << 30;
 /// The largest archive or image that is taken from a stream, in bytes: it is kept in a temporary file.

@@ -40,8 +40,7 @@ impl MountRegistry {
             registry.mounted_images = match software {
                 Some(_) => Observation::Absent,
                 None => {
-                    let text =
-                        "the hive has no `Microsoft` key, as SOFTWARE has: it is another hive";
+                    let text = "the hive has no `Microsoft` key at its root, as SOFTWARE has: it is another hive";
                     let warning = Warning::new(WarningCode::MountRegistryNotInEvidence, text);
                     registry.warnings.push(warning);
                     Observation::NotCaptured(NotCaptured::Path)
@@ -61,11 +60,17 @@ pub(crate) fn software_key<R: Read + Seek>(
     hive: &mut Hive<R>,
 ) -> Result<Option<&'static [&'static str]>, Error> {
     const SAVED: &[&str] = &["SOFTWARE"];
+    /// Of the machine, never of a user.
+    const PROFILES: &[&str] = &["Microsoft", "Windows NT", "CurrentVersion", "ProfileList"];
     if hive.find(&WIM_MOUNT[..1])?.is_some() {
         return Ok(Some(&[]));
     }
-    let saved = hive.find(&[SAVED, &WIM_MOUNT].concat())?;
-    Ok(saved.map(|_| SAVED))
+    for of_machine in [&WIM_MOUNT[..], PROFILES] {
+        if hive.find(&[SAVED, of_machine].concat())?.is_some() {
+            return Ok(Some(SAVED));
+        }
+    }
+    Ok(None)
 }
 
 /// Hands the registrations below a `Microsoft` key to the collector.

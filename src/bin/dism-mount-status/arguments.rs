@@ -48,7 +48,7 @@ pub(crate) const EXAMPLES: &str = "  On the Windows machine, then anywhere:
 /// Likewise.
 pub(crate) const EXIT_CODES: &str =
     "  0  no mounted image is in the state that --fail-on names, or a worse one
-  1  one is
+  1  one is; with --fail-on any, an orphaned mount counts, too
   2  wrong usage, or some evidence could not be read; the rest is reported
 130  Ctrl-C ended it; each capture that stands on standard output is whole
 
@@ -78,7 +78,7 @@ pub(crate) struct Arguments {
     ///
     /// Exports are .reg files and the output of `reg query /s`; a tree is a Windows volume that is mounted or copied; a collection is what
     /// Velociraptor, KAPE or UAC leave, as archive or folder. What a file is, its content tells, never its name. Several are reported in
-    /// the order given. An export or a hive can come from standard input.
+    /// the order given. Exports, hives, archives and images can come from standard input.
     #[arg(
         value_name = "EVIDENCE",
         required_unless_present_any = ["generate", "from", "from0", "recursive"],
@@ -105,7 +105,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "STATE", value_enum, help_heading = "Evidence")]
     captured: Option<Captured>,
 
-    /// Code page of REGEDIT4 files and of `reg query` text, such as 850 or windows-1251 [default: windows-1252]
+    /// Code page of REGEDIT4 files and of `reg query` text, such as 850 or windows-1251 [default: UTF-8 where it is that, else windows-1252]
     #[arg(long, value_name = "NAME", help_heading = "Evidence")]
     code_page: Option<CodePage>,
 
@@ -161,7 +161,7 @@ pub(crate) struct Arguments {
     )]
     pub(crate) fail_on: FailOn,
 
-    /// Write to FILE instead of standard output (-): all of it, or nothing; evidence is never overwritten
+    /// Write to FILE instead of standard output (-): all of it, or nothing; what is named or known as evidence is not overwritten
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
 
@@ -251,7 +251,7 @@ pub(crate) enum FailOn {
     /// An image is NeedsRemount or Invalid
     #[default]
     NeedsRemount,
-    /// An image is mounted, in whatever state
+    /// An image is mounted, in whatever state, or an orphaned mount is found
     Any,
     /// Never: 0 unless something could not be read
     Never,

@@ -134,13 +134,13 @@ fn next_line(lines: &mut dyn BufRead, separator: u8) -> io::Result<Option<PathBu
     loop {
         let mut line = Vec::new();
         let length = (&mut *lines)
-            .take(MAX_PATH)
+            .take(MAX_PATH + 1)
             .read_until(separator, &mut line)?;
         if length == 0 {
             return Ok(None);
         }
-        if length as u64 == MAX_PATH {
-            let message = "a path of more than 64 KiB: it is no list of paths";
+        if length as u64 > MAX_PATH {
+            let message = "a path of more than 64 KiB; name a list of paths, one a line";
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         if line.last() == Some(&separator) {

@@ -277,7 +277,11 @@ impl Collection {
                 None => return CapturedMachine::on_volume(collected, scope),
             }
         }
-        CapturedMachine::on_drives(drives, Warnings::default())
+        let machine = CapturedMachine::on_drives(drives, Vec::new(), Warnings::default());
+        match (machine.software(), machine.first_failure()) {
+            (None, Some(failure)) => Err(failure.clone()),
+            _ => Ok(machine),
+        }
     }
 
     fn scope_of(&self, volume: &PartVolume) -> Scope {

@@ -44,12 +44,20 @@ impl CapturedMachine {
         CapturedMachine::laid_out(directory, scope).map(|(machine, _)| machine)
     }
 
-    /// A directory of this host as a volume without a Windows: a data volume, or a mount directory by itself.
+    /// A directory of this host without a Windows: drive folders, or one volume, such as a mount directory by itself.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(crate) fn without_windows(directory: &Path, scope: Option<Scope>) -> Result<Self, Error> {
-        CapturedMachine::on_volume(Box::new(open(directory)?), scope)
+    pub(crate) fn without_windows(
+        directory: &Path,
+        scope: Option<Scope>,
+    ) -> Result<(CapturedMachine, DirectoryLayout), Error> {
+        let (machine, layout) = drive_folders(directory, scope)?;
+        if machine.drives().names().next().is_some() {
+            return Ok((machine, layout));
+        }
+        let machine = CapturedMachine::on_volume(Box::new(open(directory)?), scope)?;
+        Ok((machine, DirectoryLayout::Volumes))
     }
 
     /// As [`in_directory`](Self::in_directory), and tells how it lies there.
@@ -60,8 +68,11 @@ impl CapturedMachine {
         if let Some(machine) = volume_root(directory, scope)? {
             return Ok((machine, DirectoryLayout::Volumes));
         }
-        if let Some(found) = drive_folders(directory, scope)? {
-            return Ok(found);
+        let (machine, layout) = drive_folders(directory, scope)?;
+        match (machine.software(), machine.first_failure()) {
+            (Some(_), _) => return Ok((machine, layout)),
+            (None, Some(failure)) => return Err(failure.clone()),
+            (None, None) => {}
         }
         let machine = config_folder(directory, scope)?.ok_or_else(|| nothing_found(directory))?;
         Ok((machine, DirectoryLayout::Hives))
@@ -77,14 +88,15 @@ fn open(folder: &Path) -> Result<VolumeFolder, Error> {
     VolumeFolder::open(folder).map_err(|error| error.in_evidence(folder.display().to_string()))
 }
 
+/// The machine of the folders that are named after drives, with a Windows or without.
 fn drive_folders(
     directory: &Path,
     scope: Option<Scope>,
-) -> Result<Option<(CapturedMachine, DirectoryLayout)>, Error> {
+) -> Result<(CapturedMachine, DirectoryLayout), Error> {
     let mut layout = DirectoryLayout::DriveFolders;
     let mut drives = Drives::new(scope);
     let mut warnings = Warnings::default();
-    let mut failure = None;
+    let mut failures = Vec::new();
     for folder in folders(directory)? {
         let name = folder.file_name().map(host_name::to_windows);
         let Some(drive) = name.and_then(|name| drive_of_folder(&name)) else {
@@ -102,23 +114,23 @@ fn drive_folders(
             Ok(volume) => volume,
             // The other drives can be read all the same.
             Err(error) => {
-                let warning = Warning::new(WarningCode::FileUnreadable, error.to_string());
-                warnings.push(warning.in_evidence(folder.display().to_string()));
-                failure = failure.or(Some(error.in_evidence(folder.display().to_string())));
+                failures.push((drive, error.in_evidence(folder.display().to_string())));
                 continue;
             }
         };
-        if volume.scope() == Scope::Complete {
-            layout = DirectoryLayout::Volumes;
+        match volume.scope() {
+            // It is mounted: whether streams are seen on it says nothing of another file system.
+            Scope::Complete => {
+                layout = DirectoryLayout::Volumes;
+                drives.add_apart(drive, Box::new(volume));
+            }
+            Scope::Partial => drives.add_volume(drive, Box::new(volume)),
         }
-        drives.add_volume(drive, Box::new(volume));
     }
-    let machine = CapturedMachine::on_drives(drives, warnings)?;
-    match (machine.software(), failure) {
-        (Some(_), _) => Ok(Some((machine, layout))),
-        (None, Some(failure)) => Err(failure),
-        (None, None) => Ok(None),
-    }
+    Ok((
+        CapturedMachine::on_drives(drives, failures, warnings),
+        layout,
+    ))
 }
 
 fn config_folder(directory: &Path, scope: Option<Scope>) -> Result<Option<CapturedMachine>, Error> {
@@ -132,7 +144,7 @@ fn config_folder(directory: &Path, scope: Option<Scope>) -> Result<Option<Captur
 }
 
 fn nothing_found(directory: &Path) -> Error {
-    Error::malformed(
+    Error::no_capture(
         "Windows/System32/config/SOFTWARE, a drive folder (C, C%3A) that holds it, or SOFTWARE itself",
         "a directory without them",
     )

@@ -31,8 +31,8 @@ pub(crate) struct Folder {
     scope: Scope,
     listings: RefCell<HashMap<PathBuf, Rc<Listing>>>,
     listed_names: Cell<usize>,
-    /// How many names were listed, those that are not kept any more included.
-    all_listed_names: Cell<u64>,
+    /// How many names were listed and are not kept any more.
+    lost_names: Cell<u64>,
     directory_reads: Cell<u64>,
 }
 
@@ -63,7 +63,7 @@ impl VolumeFolder {
             scope: Scope::Partial,
             listings: RefCell::default(),
             listed_names: Cell::default(),
-            all_listed_names: Cell::default(),
+            lost_names: Cell::default(),
             directory_reads: Cell::default(),
         };
         let listing = folder.listing(&folder.root)?;
@@ -177,8 +177,8 @@ pub(super) enum FolderChild {
 impl Folder {
     /// How many names are kept of listed directories, all together.
     const MAX_LISTED_NAMES: usize = 1_000_000;
-    /// How many names are listed in all: some seconds' worth, where directories that are too large to be kept take turns.
-    const MOST_NAMES: u64 = 4_000_000;
+    /// How many names are let go: some seconds' worth, where directories that are too large to be kept take turns.
+    const MOST_LOST_NAMES: u64 = 4_000_000;
 
     /// The folder, absolute and free of links.
     pub(super) fn root(&self) -> &Path {
@@ -232,17 +232,17 @@ impl Folder {
         if let Some(listing) = self.listings.borrow().get(directory) {
             return Ok(Rc::clone(listing));
         }
-        if self.all_listed_names.get() >= Self::MOST_NAMES {
+        if self.lost_names.get() >= Self::MOST_LOST_NAMES {
             let what = "a capture in which large folders are listed again and again";
             return Err(Error::unsupported(what, "inspect a part of it"));
         }
         let listing = Rc::new(list(directory).map_err(|error| Error::io(&error))?);
-        let all = self.all_listed_names.get() + listing.len() as u64;
-        self.all_listed_names.set(all);
         self.directory_reads.set(self.directory_reads.get() + 1);
         let mut listings = self.listings.borrow_mut();
         let listed_names = self.listed_names.get() + listing.len();
-        if listed_names > Self::MAX_LISTED_NAMES {
+        if listed_names > Self::MAX_LISTED_NAMES && !listings.is_empty() {
+            let lost = self.lost_names.get() + self.listed_names.get() as u64;
+            self.lost_names.set(lost);
             listings.clear();
             self.listed_names.set(listing.len());
         } else {

@@ -72,8 +72,11 @@ pub(crate) fn description(capture: &Capture) -> String {
         return format!("{kind}.");
     }
     let machine = match capture.captured {
+        // A collection may be of a machine that was off, and a tree a copy of one that was running.
+        Liveness::Running if capture.kind == Some(EvidenceKind::Collection) => {
+            "The machine is taken to have been running when it was captured; `--captured` says it where you know better."
+        }
         Liveness::Running => "The machine is taken to have been running when it was captured.",
-        // A tree may be a copy that someone, or a collector, made of a running machine.
         Liveness::Stopped if capture.kind == Some(EvidenceKind::Directory) => {
             "The machine is taken to have been off when it was captured; `--captured` says it where you know better."
         }
@@ -163,7 +166,7 @@ fn may_hide_mounts(warning: &Warning) -> bool {
 pub(crate) fn recorded(text: Option<&WideString>) -> String {
     match text {
         None => NOT_RECORDED.to_owned(),
-        Some(text) if text.is_empty() => "(empty)".to_owned(),
+        Some(text) if text.to_string_lossy().trim().is_empty() => "(empty)".to_owned(),
         Some(text) => visible_wide(text),
     }
 }

@@ -139,8 +139,9 @@ impl Neighbours for HostFolder {
         let metadata = fs::symlink_metadata(&path)?;
         if !(metadata.is_file() || metadata.is_symlink() && self.is_of_links) {
             // A link could lead to any file of this host.
-            let message = "it is no plain file: put the file itself into the folder";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            let what = "something else than a plain file beside an image";
+            let remedy = "put the file itself into the folder";
+            return Err(Error::unsupported(what, remedy).into());
         }
         open_host_file(&path).map(Some)
     }
