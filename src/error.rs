@@ -100,11 +100,6 @@ impl Error {
     }
 
     /// The evidence was read as far as needed, and there is nothing in it to judge.
-    #[cfg(any(
-        feature = "captured-wim",
-        feature = "collection",
-        feature = "disk-image"
-    ))]
     pub(crate) fn no_capture(
         expected: impl Into<Cow<'static, str>>,
         found: impl Into<Cow<'static, str>>,

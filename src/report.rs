@@ -285,11 +285,6 @@ impl Capture {
     }
 
     /// A part of readable evidence that could not be read itself.
-    #[cfg(any(
-        feature = "captured-wim",
-        feature = "collection",
-        feature = "disk-image"
-    ))]
     pub(crate) fn unreadable_part(
         evidence: &str,
         kind: EvidenceKind,
