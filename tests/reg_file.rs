@@ -135,7 +135,7 @@ fn many_lost_quotes_are_read_in_time() {
 
 #[test]
 fn a_line_without_an_end_is_an_error() {
-    let text = "REGEDIT4\n[first]\n";
+    let text = "REGEDIT4\n[first]\n[other]\n";
     let file = text.as_bytes().chain(io::repeat(0));
     let export = RegistryExport::open(file, None).unwrap();
     let error = export.read_mount_registry().unwrap_err();
@@ -146,9 +146,29 @@ fn a_line_without_an_end_is_an_error() {
 fn lines_full_of_what_is_searched_for_are_read_in_time() {
     for text in ["mmou", "[-", "WIMMOUNT"] {
         let line = format!(";{}\n", text.repeat((2 << 20) / text.len()));
-        let text = format!("REGEDIT4\n[first]\n{}[{KEY}]\n", line.repeat(4));
+        let text = format!("REGEDIT4\n[first]\n[other]\n{}[{KEY}]\n", line.repeat(4));
         let (said, _) = read(open(text.as_bytes()).unwrap().only_mount_registry());
         assert_eq!(said.last(), Some(&Said::Key(KEY.into())));
+    }
+}
+
+#[test]
+fn a_key_behind_such_a_line_is_found_wherever_the_reads_end() {
+    let line = format!(";{}\n", "mmou".repeat(2000));
+    let text = format!("REGEDIT4\n[first]\n[other]\n{line}[{KEY}]\n");
+    for size in [500, 999, 1000, 3001, 5000, 7900] {
+        let pieces = Pieces {
+            bytes: text.as_bytes(),
+            size,
+        };
+        let mut file = RegFile::new(pieces, CodePage::default())
+            .unwrap()
+            .only_mount_registry();
+        let mut last = None;
+        while let Some(entry) = file.next_entry().unwrap() {
+            last = Some(said(entry));
+        }
+        assert_eq!(last, Some(Said::Key(KEY.into())), "{size}");
     }
 }
 
