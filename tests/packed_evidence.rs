@@ -174,11 +174,11 @@ fn a_folder_of_drives_is_judged_as_the_same_files_in_an_archive() {
 
 #[test]
 fn a_drive_folder_of_velociraptor_is_a_collection_whose_names_are_decoded() {
-    let mount = r"C:\work\img(1)";
+    let mount = r"C:\jobs\img(1)";
     let tree = Tree::new()
         .file(&format!("C%3A/{}", HIVE.join("/")), hive(mount))
         .file(
-            "C%3A/work/img%281%29%3A$WIMMOUNTDATA",
+            "C%3A/jobs/img%281%29%3A$WIMMOUNTDATA",
             mount_data(MOUNT_ID, mount, WIM),
         );
     let options = InspectOptions::default();
