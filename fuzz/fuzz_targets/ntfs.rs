@@ -15,8 +15,8 @@ use std::io;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use dism_mount_status::capture::read_at::ReadAt;
 use dism_mount_status::capture::disk_image::ntfs::{MountTrace, NtfsFile, NtfsVolume};
+use dism_mount_status::capture::read_at::ReadAt;
 use libfuzzer_sys::fuzz_target;
 use ntfs::{Layout, everything, small_layout, write_volume};
 
