@@ -11,7 +11,9 @@ use ntfs::{Ntfs, NtfsAttributeFlags, NtfsAttributeType, NtfsReadSeek};
 use sha1::{Digest, Sha1};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let path = std::env::args_os().nth(1).ok_or("usage: peer-ntfs VOLUME")?;
+    let path = std::env::args_os()
+        .nth(1)
+        .ok_or("usage: peer-ntfs VOLUME")?;
     let mut volume = BufReader::new(File::open(path)?);
     let ntfs = Ntfs::new(&mut volume)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -20,13 +22,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut is_listed = false;
         match attributes(&ntfs, &mut volume, number, &mut is_listed) {
             Ok(lines) => out.write_all(lines.as_bytes())?,
-            Err(error) => writeln!(out, "{number}\terror\t{error}\t{}", if is_listed { "listed" } else { "" })?,
+            Err(error) => writeln!(
+                out,
+                "{number}\terror\t{error}\t{}",
+                if is_listed { "listed" } else { "" }
+            )?,
         }
     }
     Ok(out.flush()?)
 }
 
-fn attributes(ntfs: &Ntfs, volume: &mut BufReader<File>, number: u64, is_listed: &mut bool) -> Result<String, Box<dyn Error>> {
+fn attributes(
+    ntfs: &Ntfs,
+    volume: &mut BufReader<File>,
+    number: u64,
+    is_listed: &mut bool,
+) -> Result<String, Box<dyn Error>> {
     let file = ntfs.file(volume, number)?;
     let mut lines = String::new();
     for attribute in file.attributes_raw() {
@@ -41,7 +52,11 @@ fn attributes(ntfs: &Ntfs, volume: &mut BufReader<File>, number: u64, is_listed:
             NtfsAttributeType::ReparsePoint => "reparse",
             _ => continue,
         };
-        let name: String = attribute.name()?.u16_iter().map(|unit| format!("{unit:04x}")).collect();
+        let name: String = attribute
+            .name()?
+            .u16_iter()
+            .map(|unit| format!("{unit:04x}"))
+            .collect();
         let mut value = attribute.value(volume)?;
         let (mut hash, mut size, mut buffer) = (Sha1::new(), 0, vec![0; 1 << 16]);
         loop {
@@ -54,8 +69,16 @@ fn attributes(ntfs: &Ntfs, volume: &mut BufReader<File>, number: u64, is_listed:
         }
         let is_compressed = attribute.flags().contains(NtfsAttributeFlags::COMPRESSED);
         let known = [(is_compressed, "compressed"), (*is_listed, "listed")];
-        let known: Vec<_> = known.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| *what).collect();
-        lines += &format!("{number}\t{kind}\t{name}\t{size}\t{:x}\t{}\n", hash.finalize(), known.join(" "));
+        let known: Vec<_> = known
+            .iter()
+            .filter(|(is_so, _)| *is_so)
+            .map(|(_, what)| *what)
+            .collect();
+        lines += &format!(
+            "{number}\t{kind}\t{name}\t{size}\t{:x}\t{}\n",
+            hash.finalize(),
+            known.join(" ")
+        );
     }
     Ok(lines)
 }
