@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use dism_mount_status::capture::HiveFiles;
-use dism_mount_status::registry::hive::{Hive, WalkedKey};
+use dism_mount_status::registry::hive::{self, Hive, WalkedKey};
 use dism_mount_status::registry::{
     CodePage, RegistryEntry, RegistryExport, RegistryKey, RegistryValue,
 };
@@ -57,10 +57,10 @@ fn run() -> Result<(), Box<dyn Error>> {
         false => Box::new(File::open(&evidence)?),
     };
     let mut bytes = Vec::new();
-    let start = Hive::<File>::START as u64;
+    let start = hive::START as u64;
     source.by_ref().take(start).read_to_end(&mut bytes)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    if !Hive::<File>::is_hive(&bytes) {
+    if !hive::is_hive(&bytes) {
         dump_export(Cursor::new(bytes).chain(source), code_page, &mut out)?;
     } else if is_stdin {
         source.read_to_end(&mut bytes)?;
@@ -83,7 +83,7 @@ fn dump_hive<R: Read + Seek>(
     for log in &hive.recovery().logs {
         eprintln!("log: {log:?}");
     }
-    for WalkedKey { key, values } in hive.walk()? {
+    for WalkedKey { key, values, .. } in hive.walk()? {
         Line::of(&key).write(out)?;
         for value in &values {
             Line::of(&key).value(value).write(out)?;

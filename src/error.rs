@@ -289,11 +289,6 @@ impl From<io::Error> for Error {
     }
 }
 
-#[cfg(any(
-    feature = "captured-wim",
-    feature = "collection",
-    feature = "disk-image"
-))]
 impl From<Error> for io::Error {
     /// For readers that are `Read` themselves: what reads from them has the error back as it was.
     fn from(error: Error) -> Self {

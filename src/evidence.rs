@@ -28,6 +28,8 @@ pub struct Evidence {
     pub mount_mode: Option<DismMountMode>,
     /// Whether the machine was running when it was captured.
     pub liveness: Liveness,
+    /// Whether it is of an earlier state of the machine, as a shadow copy is: what is mounted now, it does not tell.
+    pub is_earlier_state: bool,
     /// The last clean shutdown of the machine.
     pub last_shutdown: Observation<FileTime>,
     /// The driver that mounting and remounting need.
@@ -38,14 +40,15 @@ pub struct Evidence {
     pub image_file: Observation<ImageFile>,
 }
 
-/// Whether a machine was running when it was captured: only then can anything be mounted.
+/// Whether a machine was running when it was captured: only then can anything be mounted. A restart between mount and
+/// capture is another fact: see [`Evidence::last_shutdown`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Liveness {
-    /// It was running.
+    /// It was running, and had not restarted since the mount unless [`Evidence::last_shutdown`] tells otherwise.
     Running,
-    /// It was not.
+    /// It was off.
     Stopped,
     /// The evidence does not tell.
     #[default]
@@ -119,6 +122,7 @@ impl Evidence {
             image_rivals: Vec::new(),
             mount_mode: None,
             liveness: Liveness::Unknown,
+            is_earlier_state: false,
             last_shutdown: Observation::NotCaptured(NotCaptured::KindOfEvidence),
             filter_driver: Observation::NotCaptured(NotCaptured::KindOfEvidence),
             mount_directory: Observation::NotCaptured(NotCaptured::KindOfEvidence),

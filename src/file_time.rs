@@ -36,6 +36,18 @@ impl FileTime {
             .map(FileTime)
     }
 
+    /// The time as the host has it, or `None` where it cannot hold it.
+    pub fn to_system_time(self) -> Option<SystemTime> {
+        let seconds = self.0 / Self::TICKS_PER_SECOND;
+        let nanoseconds = u32::try_from(self.0 % Self::TICKS_PER_SECOND * 100).ok()?;
+        let since_1601 = Duration::new(seconds, nanoseconds);
+        let epoch = Duration::from_secs(UNIX_EPOCH_SECONDS.unsigned_abs());
+        match since_1601.checked_sub(epoch) {
+            Some(since_1970) => SystemTime::UNIX_EPOCH.checked_add(since_1970),
+            None => SystemTime::UNIX_EPOCH.checked_sub(epoch - since_1601),
+        }
+    }
+
     /// RFC 3339 in UTC with seven fractional digits at most, or `None` beyond the year 9999.
     pub fn to_rfc3339(self) -> Option<String> {
         let seconds = i64::try_from(self.0 / Self::TICKS_PER_SECOND).ok()? - UNIX_EPOCH_SECONDS;
@@ -96,6 +108,10 @@ mod tests {
         let epoch = 116_444_736_000_000_000;
         assert_eq!(ticks(SystemTime::UNIX_EPOCH + second), epoch + 10_000_001);
         assert_eq!(ticks(SystemTime::UNIX_EPOCH - second), epoch - 10_000_001);
+        for time in [epoch - 10_000_001, epoch, epoch + 10_000_001] {
+            let host_time = FileTime::from_ticks(time).to_system_time();
+            assert_eq!(host_time.map(ticks), Some(time));
+        }
     }
 
     #[test]

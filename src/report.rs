@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::evidence::Liveness;
 use crate::file_time::FileTime;
-use crate::finding::Finding;
+use crate::finding::{Basis, Finding};
 use crate::registry::ValueType;
 use crate::registry::hive::Recovery;
 use crate::status::{DismMountMode, DismMountStatus, WimMountFlags};
@@ -57,6 +57,8 @@ pub struct Capture {
     pub files_examined: bool,
     /// The mounted images, in the order in which they are recorded.
     pub mounted_images: Vec<MountedImage>,
+    /// How many more registrations are listed and cannot be read, as far as they can be counted; warnings tell where.
+    pub unreadable_registrations: u64,
     /// Mount directories that no registration names.
     pub orphaned_mounts: Vec<OrphanedMount>,
     /// What was done to bring a hive up to date; null where the evidence is none.
@@ -203,7 +205,8 @@ impl OrphanedMount {
         let paths = [Some(&self.mount_path), self.image_file_path.as_ref()];
         let paths = paths.into_iter().flatten();
         let paths: usize = paths.map(|path| 2 * path.as_units().len()).sum();
-        (size_of::<Self>() + paths) as u64
+        let next_step = self.next_step.command.len() + self.next_step.note.len();
+        (size_of::<Self>() + paths + next_step) as u64
     }
 }
 
@@ -232,11 +235,16 @@ pub struct NextStep {
 pub struct OrphanedMount {
     /// The directory.
     pub mount_path: WideString,
-    /// The mount's GUID, where its record tells it.
+    /// The mount's GUID, where the directory's stream or the files in it tell it.
     #[cfg_attr(feature = "cli", schemars(with = "Option<String>"))]
     pub mount_id: Option<Uuid>,
-    /// The image file, where its record tells it.
+    /// The image file, where the directory's stream tells it.
     pub image_file_path: Option<WideString>,
+    /// On what it rests: observed where the directory has a stream, inferred where only files in it have the reparse points of a
+    /// mounted image.
+    pub basis: Basis,
+    /// What to do next.
+    pub next_step: NextStep,
 }
 
 impl Report {
@@ -277,6 +285,7 @@ impl Capture {
             part: None,
             files_examined: false,
             mounted_images: Vec::new(),
+            unreadable_registrations: 0,
             orphaned_mounts: Vec::new(),
             recovery: None,
             warnings: Vec::new(),

@@ -1,7 +1,7 @@
 //! What a file is, told from its first bytes.
 
 /// Signatures of things that are handed over by mistake, or belong to another reader.
-const SIGNATURES: [(&[u8], &str); 21] = [
+const SIGNATURES: [(&[u8], &str); 23] = [
     (b"regf", "a registry hive"),
     (b"HvLE", "a registry transaction log without its hive"),
     (
@@ -23,6 +23,8 @@ const SIGNATURES: [(&[u8], &str); 21] = [
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1F\x8B", "a gzip archive"),
     (b"\xFD7zXZ\0", "an xz archive"),
+    (b"\x28\xB5\x2F\xFD", "a zstd archive"),
+    (b"BZh", "a bzip2 archive"),
     (b"7z\xBC\xAF\x27\x1C", "a 7z archive"),
     (b"Rar!\x1A\x07", "a RAR archive"),
     (b"MSCF\0\0\0\0", "a cabinet archive"),
@@ -68,7 +70,7 @@ pub(crate) fn instead(start: &[u8], line: &[u8]) -> String {
     match describe(start) {
         Some(name) => name.to_owned(),
         None if line.iter().any(|&byte| byte < b' ' && byte != b'\t') => {
-            "data that are no text".to_owned()
+            "data that is not text".to_owned()
         }
         None => excerpt(line),
     }

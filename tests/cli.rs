@@ -173,6 +173,20 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
         assert_eq!(output.status.code(), Some(1), "{format}");
         assert!(!line.is_empty());
     }
+    // The reader of a format that begins with more than a pipe's buffer holds may be gone before anything is reported.
+    for format in ["sarif", "csv", "html", "timeline", "summary"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(cargo_bin!("dism-mount-status"))
+            .current_dir(folder.path())
+            .args(["--format", format, "--fail-on=any", "many.reg"])
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{format}");
+        assert_eq!(output.status.code(), Some(1), "{format}");
+    }
 }
 
 #[test]

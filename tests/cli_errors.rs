@@ -128,6 +128,7 @@ const CASES: &[&[&str]] = &[
     &["--drive=C", "wimmount.reg"],
     &["--drive=CD=nothing", "wimmount.reg"],
     &["--drive=C=missing", "wimmount.reg"],
+    &["--drive=C=.", "--drive=c=.", "wimmount.reg"],
     &["--drive=C=text.txt", "wimmount.reg"],
     &["--log=missing.LOG1", "SOFTWARE"],
     &["--log=text.txt", "SOFTWARE"],

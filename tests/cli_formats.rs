@@ -205,7 +205,7 @@ fn a_hive_is_read_with_the_logs_and_the_system_hive_beside_it() {
     for text in [
         "Registry hive with one entry of its transaction logs.",
         "1. NeedsRemount  C:\\mount\n",
-        "Registered   2024-12-",
+        "Key written  2024-12-",
         "1 mounted image: 1 NeedsRemount.",
     ] {
         assert!(

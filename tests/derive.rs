@@ -618,6 +618,23 @@ fn what_has_to_be_minded_stands_in_the_note() {
     assert!(!note(3, Liveness::Stopped, r"C:\m").ends_with(dollar));
 }
 
+#[test]
+fn of_an_earlier_state_of_the_machine_nothing_is_advised_but_to_look_up_the_present_one() {
+    for progress in 1..=4 {
+        let mut evidence = evidence([]);
+        evidence.registration.progress_value = Present(progress);
+        evidence.liveness = Liveness::Running;
+        let now = derive(&evidence);
+        evidence.is_earlier_state = true;
+        let then = derive(&evidence);
+        assert_eq!(then.mount_status, now.mount_status);
+        assert_eq!(then.findings, now.findings);
+        let step = then.next_step.unwrap();
+        assert_eq!(step.command, "dism /Get-MountedImageInfo");
+        assert!(!step.destroys_changes && step.note.contains("earlier state"));
+    }
+}
+
 /// Any states of all parts, those beside the ladder included.
 fn any_states() -> impl Strategy<Value = Vec<State>> {
     let ladder = [&PROGRESS, &LIVENESS, &DIRECTORY, &IMAGE];

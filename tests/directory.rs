@@ -16,8 +16,8 @@ use captured_tree::{MOUNT_ID, Registered, Tree, mount_data, software, software_a
 use dism_mount_status::capture::{CapturedMachine, DriveName, Drives, HiveFiles, Scope};
 use dism_mount_status::registry::system_root;
 use dism_mount_status::{
-    ImageFile, InspectOptions, MountDirectory, NotCaptured, Observation, WarningCode, Warnings,
-    inspect,
+    FindingCode, ImageFile, InspectOptions, MountDirectory, NotCaptured, Observation, WarningCode,
+    Warnings, inspect,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -198,6 +198,50 @@ fn links_beside_a_hive_are_followed_only_where_it_is_one_itself() {
         .link(outside.at("SOFTWARE"), "SYSTEM");
     assert_eq!(logs(&flat.at("SOFTWARE")), 1);
     assert!(HiveFiles::system_beside(&flat.at("SOFTWARE")).is_some());
+}
+
+#[test]
+fn logs_that_are_named_are_taken_with_those_beside_the_hive() {
+    let tree = Tree::new()
+        .file("a/software", software(&[]))
+        .file("a/software.log1", "")
+        .file("a/SOFTWARE.LOG2", "")
+        .file("b/LOG1", "");
+    let names = |logs: &[PathBuf]| {
+        let files = HiveFiles::on_host(&tree.at("a/software"), logs).unwrap();
+        let names = files.log_names().map(|name| name.replace('\\', "/"));
+        let names = names.map(|name| name.rsplit('/').next().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(&[]), ["software.log1", "SOFTWARE.LOG2"]);
+    let elsewhere = tree.at("b/LOG1");
+    let expected = ["LOG1", "software.log1", "SOFTWARE.LOG2"];
+    assert_eq!(names(&[elsewhere]), expected);
+    let beside = tree.at("b/../a/software.log1");
+    assert_eq!(names(&[beside]), ["software.log1", "SOFTWARE.LOG2"]);
+}
+
+#[test]
+fn any_stream_of_a_collected_folder_shows_that_it_keeps_streams() {
+    let hive = software(&[Registered::new(r"C:\mount", r"C:\a.wim")]);
+    let collected = Tree::new()
+        .file("C/Windows/System32/config/SOFTWARE", &hive)
+        .directory("C/mount");
+    let codes = |tree: &Tree, drive: Option<&Path>| {
+        let mut options = InspectOptions::default();
+        let given = drive.map(|folder| (self::drive("C"), folder.to_owned()));
+        options.drives.extend(given);
+        let report = inspect(tree.path(), &options).unwrap();
+        let findings = &report.captures[0].mounted_images[0].findings;
+        findings.iter().map(|it| it.code).collect::<Vec<_>>()
+    };
+    let not_captured = FindingCode::StreamsNotCaptured;
+    assert!(codes(&collected, None).contains(&not_captured));
+    let collected = collected.file("C/Users/me/other_$WIMMOUNTDATA", "x");
+    assert!(codes(&collected, None).contains(&FindingCode::MountDataMissing));
+    // Of a folder that is given as a drive nobody said that a collector filled it.
+    let given = codes(&collected, Some(&collected.at("C")));
+    assert!(given.contains(&not_captured));
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn expected(key: &Key) -> Vec<(WideString, u64, Vec<Value>)> {
 fn found(walked: Vec<WalkedKey>) -> Vec<(WideString, u64, Vec<Value>)> {
     walked
         .into_iter()
-        .map(|WalkedKey { key, values }| {
+        .map(|WalkedKey { key, values, .. }| {
             let values = values
                 .into_iter()
                 .map(|value| Value {

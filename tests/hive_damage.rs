@@ -5,7 +5,7 @@ mod hive_writer;
 
 use std::io::Cursor;
 
-use dism_mount_status::registry::hive::{Hive, KeyNode};
+use dism_mount_status::registry::hive::{Hive, KeyNode, START, is_hive};
 use dism_mount_status::{Error, WarningCode};
 use hive_writer::{HiveWriter, Key, REG_BINARY, seal};
 
@@ -61,13 +61,12 @@ fn small() -> Vec<u8> {
 
 #[test]
 fn hives_are_known_by_their_base_block_or_their_first_bin() {
-    let is_hive = |start: &[u8]| MemoryHive::is_hive(start);
-    assert_eq!(MemoryHive::START, 4100);
+    assert_eq!(START, 4100);
     let mut hive = small();
     assert!(is_hive(&hive[..4]));
     hive[..512].fill(0);
-    assert!(is_hive(&hive[..MemoryHive::START]));
-    assert!(!is_hive(&hive[..MemoryHive::START - 1]));
+    assert!(is_hive(&hive[..START]));
+    assert!(!is_hive(&hive[..START - 1]));
     assert!(!is_hive(b""));
     assert!(!is_hive(&[0; 5000]));
 }

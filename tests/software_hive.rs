@@ -114,6 +114,23 @@ fn a_value_whose_cell_is_damaged_is_unreadable_and_not_absent() {
 }
 
 #[test]
+fn a_registration_whose_key_is_damaged_is_counted() {
+    let path = ["Microsoft", "WIMMount", "Mounted Images"];
+    let root = Key::new("root")
+        .key_at(&path, registration())
+        .key_at(&path, Key::new("other"));
+    let mut hive = written(&root);
+    assert_eq!(read(&hive).unreadable_registrations, 0);
+    let name = hive.windows(5).position(|bytes| bytes == b"other").unwrap();
+    // The signature of the key's cell.
+    hive[name - 76] = b'x';
+    let registry = read(&hive);
+    assert_eq!(registry.unreadable_registrations, 1);
+    assert_eq!(registry.registrations.len(), 1);
+    assert_eq!(codes(&registry), []);
+}
+
+#[test]
 fn the_hive_of_a_user_says_nothing_of_mounts() {
     let users = Key::new("root").key_at(&["Software", "Microsoft"], Key::new("Windows"));
     let registry = read(&written(&users));
@@ -173,4 +190,13 @@ fn the_directory_of_windows_is_read_as_it_is_recorded() {
     );
     let mut hive = Hive::open(Cursor::new(written(&Key::new("root")))).unwrap();
     assert_eq!(system_root(&mut hive), Observation::Absent);
+    let version = Key::new("CurrentVersion").sz("SystemRoot", r"F:\Windows");
+    let root = Key::new("root")
+        .key_at(&["SOFTWARE", "Microsoft", "Windows NT"], version)
+        .key_at(&["SOFTWARE", "Microsoft"], Key::new("WIMMount"));
+    let mut saved = Hive::open(Cursor::new(written(&root))).unwrap();
+    assert_eq!(
+        system_root(&mut saved),
+        Observation::Present(r"F:\Windows".into())
+    );
 }

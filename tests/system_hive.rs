@@ -52,6 +52,14 @@ fn the_current_control_set_counts() {
 }
 
 #[test]
+fn a_system_key_that_someone_saved_in_a_hive_says_the_same() {
+    let system = system(Some(service()));
+    let saved = Key::new("root").key(system.clone());
+    assert_eq!(facts(&saved), facts(&system));
+    assert!(facts(&saved).last_shutdown.is_present());
+}
+
+#[test]
 fn a_service_of_another_control_set_is_none() {
     assert_eq!(facts(&system(None)).filter_driver, Observation::Absent);
 }

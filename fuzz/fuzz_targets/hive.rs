@@ -24,12 +24,14 @@ fuzz_target!(|bytes: &[u8]| {
     }
     // No cell is read over and over: see `Allowance`.
     assert!(data <= (bytes.len() * 2).max(1024 * 1024));
-    // In a short list every name is compared, so what is listed is found, whatever order and hashes say.
+    // In a short list every name is compared, so what is listed is found, whatever order and hashes say. Damage can make a
+    // long list one of few keys.
     let Ok(root) = hive.root() else { return };
+    let is_short = root.subkey_count() <= 16;
     let subkeys = hive.subkeys(&root).unwrap_or_default();
     for key in subkeys.iter().take(8) {
         let found = hive.subkey(&root, key.name());
-        assert!(subkeys.len() > 8 || !matches!(found, Ok(None)));
+        assert!(!is_short || !matches!(found, Ok(None)));
         let _ = hive.values(key);
     }
 });

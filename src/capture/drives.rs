@@ -226,6 +226,15 @@ impl Drives {
         self.drives.iter().all(|drive| drive.has_shown_stream.get())
     }
 
+    /// Searches the drives whose files were collected into folders for any stream.
+    pub(super) fn search_for_any_stream(&self) {
+        for drive in &self.drives {
+            if !drive.has_shown_stream.get() && drive.volume.holds_any_stream() {
+                drive.has_shown_stream.set(true);
+            }
+        }
+    }
+
     /// The drive on which a path lies.
     fn drive_of(&self, path: &WindowsPath) -> Result<(&DriveName, &dyn Volume), Obstacle> {
         if self.drives.is_empty() {

@@ -1,5 +1,6 @@
 //! A hive in a capture, and the transaction logs that lie beside it.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub struct HiveFiles {
 /// A hive or a log, and what messages call it.
 struct HiveFile {
     name: String,
+    /// Where it lies on this host, free of links, where it does.
+    place: Option<PathBuf>,
     data: Box<dyn ReadSeek>,
 }
 
@@ -36,7 +39,7 @@ impl fmt::Debug for HiveFile {
 const LOG_SUFFIXES: [&str; 3] = [".LOG", ".LOG1", ".LOG2"];
 
 impl HiveFiles {
-    /// A hive that lies anywhere on this host, with these logs, or if there are none, with those beside it.
+    /// A hive that lies anywhere on this host, with these logs and those that lie beside it.
     ///
     /// # Errors
     /// When the hive or a log cannot be opened.
@@ -45,10 +48,8 @@ impl HiveFiles {
             hive: HiveFile::on_host(hive)?,
             logs: Vec::new(),
         };
-        match logs {
-            [] => files.set_logs(&logs_beside(hive))?,
-            logs => files.set_logs(logs)?,
-        }
+        files.add_logs(&logs_beside(hive))?;
+        files.add_logs(logs)?;
         Ok(files)
     }
 
@@ -59,8 +60,10 @@ impl HiveFiles {
     ) -> Self {
         let logs = logs.into_iter();
         HiveFiles {
-            hive: HiveFile { name, data },
-            logs: logs.map(|(name, data)| HiveFile { name, data }).collect(),
+            hive: HiveFile::elsewhere(name, data),
+            logs: logs
+                .map(|(name, data)| HiveFile::elsewhere(name, data))
+                .collect(),
         }
     }
 
@@ -74,15 +77,20 @@ impl HiveFiles {
         file_beside(software, ["SYSTEM", "system", "System"])
     }
 
-    /// Takes these logs of this host instead of those that were found.
+    /// Adds logs of this host to those that were found. They come first; one of them that was found, too, is one log.
     ///
     /// # Errors
     /// When one of them cannot be opened.
-    pub fn set_logs(&mut self, logs: &[PathBuf]) -> Result<(), Error> {
-        self.logs = logs
-            .iter()
-            .map(|log| HiveFile::on_host(log))
-            .collect::<Result<_, _>>()?;
+    pub fn add_logs(&mut self, logs: &[PathBuf]) -> Result<(), Error> {
+        let mut added = Vec::new();
+        for log in logs {
+            added.push(HiveFile::on_host(log)?);
+        }
+        let is_added = |found: &HiveFile| {
+            found.place.is_some() && added.iter().any(|log| log.place == found.place)
+        };
+        self.logs.retain(|found| !is_added(found));
+        self.logs.splice(0..0, added);
         Ok(())
     }
 
@@ -132,11 +140,20 @@ impl HiveFiles {
 }
 
 impl HiveFile {
+    fn elsewhere(name: String, data: Box<dyn ReadSeek>) -> Self {
+        HiveFile {
+            name,
+            place: None,
+            data,
+        }
+    }
+
     fn on_host(path: &Path) -> Result<Self, Error> {
         let name = path.display().to_string();
         match File::open(path) {
             Ok(file) => Ok(HiveFile {
                 name,
+                place: path.canonicalize().ok(),
                 data: Box::new(file),
             }),
             Err(error) => Err(Error::io(&error).in_evidence(name)),
@@ -160,7 +177,14 @@ impl HiveFile {
             _ => return Ok(None),
         };
         match data {
-            Ok(data) => Ok(Some(HiveFile { name, data })),
+            Ok(data) => Ok(Some(HiveFile {
+                name,
+                place: located
+                    .file
+                    .host_path()
+                    .and_then(|path| path.canonicalize().ok()),
+                data,
+            })),
             Err(error) => Err(error.in_evidence(name)),
         }
     }
@@ -176,12 +200,19 @@ fn logs_beside(hive: &Path) -> Vec<PathBuf> {
         return Vec::new();
     };
     let logs = LOG_SUFFIXES.map(|suffix| {
-        let log = |suffix: &str| {
+        let log = |name: &OsStr, suffix: &str| {
             let mut log = name.to_owned();
             log.push(suffix);
             log
         };
-        file_beside(hive, [log(suffix), log(&suffix.to_lowercase())])
+        let lower_case = suffix.to_lowercase();
+        let names = [
+            log(name, suffix),
+            log(name, &lower_case),
+            log(&name.to_ascii_uppercase(), suffix),
+            log(&name.to_ascii_lowercase(), &lower_case),
+        ];
+        file_beside(hive, names)
     });
     logs.into_iter().flatten().collect()
 }

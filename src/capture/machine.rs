@@ -25,6 +25,8 @@ pub struct CapturedMachine {
     partitions: Vec<(PartitionIdentity, Box<dyn Volume>)>,
     /// The drives of which it cannot be told whether they hold a Windows.
     failures: Vec<(DriveName, Error)>,
+    /// Whether this is what the machine was when a shadow copy was made.
+    is_earlier_state: bool,
     warnings: Warnings,
 }
 
@@ -117,6 +119,17 @@ impl CapturedMachine {
     ) {
         self.own_partition = own;
         self.partitions = others;
+    }
+
+    /// Says that this is a shadow copy of the machine.
+    #[cfg(feature = "collection")]
+    pub(super) fn set_earlier_state(&mut self) {
+        self.is_earlier_state = true;
+    }
+
+    /// Whether this is what the machine was at an earlier time, when a shadow copy was made.
+    pub fn is_earlier_state(&self) -> bool {
+        self.is_earlier_state
     }
 
     /// The drives.
@@ -238,6 +251,7 @@ impl Hives {
             own_partition: None,
             partitions: Vec::new(),
             failures: Vec::new(),
+            is_earlier_state: false,
             warnings,
         }
     }

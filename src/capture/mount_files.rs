@@ -16,17 +16,26 @@ use crate::wim::Wim;
 use crate::windows_path::WindowsPath;
 
 impl Drives {
-    /// Finds out whether the capture keeps streams, if it shows the stream of any of these mounts.
+    /// Finds out whether the capture keeps streams: whether it shows that of any of these mounts, or where one of them has
+    /// none and files were collected into a folder, any at all.
     ///
     /// To be called once before [`observe`](Self::observe): a capture that keeps one stream shows by it that another
     /// one is absent.
     pub fn look_for_streams(&self, registrations: &[MountRegistration]) {
+        let mut is_any_not_shown = false;
         let paths = registrations.iter().filter_map(|r| r.mount_path.present());
         for path in paths.filter(|path| !path.is_blank()) {
             if self.all_have_shown_streams() {
                 return;
             }
-            self.mount_data(path);
+            let stream = self.mount_data(path);
+            is_any_not_shown |= matches!(
+                stream,
+                Observation::Present(Observation::NotCaptured(NotCaptured::Streams))
+            );
+        }
+        if is_any_not_shown {
+            self.search_for_any_stream();
         }
     }
 

@@ -37,6 +37,11 @@ pub(crate) trait Volume: fmt::Debug {
         true
     }
 
+    /// Whether a file of a stream lies anywhere on a volume whose files were collected into a folder: that takes a search.
+    fn holds_any_stream(&self) -> bool {
+        false
+    }
+
     /// Whether all files that were captured are known: where the list of them is cut off, nothing is known to be absent.
     fn is_listed_whole(&self) -> bool {
         true

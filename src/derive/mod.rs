@@ -21,7 +21,11 @@
 mod image_file;
 mod next_step;
 
+pub(crate) use self::next_step::next_step_for_orphan;
+
 use std::collections::BTreeSet;
+
+use serde::Serialize;
 
 use crate::evidence::{Evidence, Liveness, MountDirectory, Rival};
 use crate::finding::{Basis, Finding, FindingCode as Code, Severity};
@@ -45,7 +49,7 @@ mod progress {
 }
 
 /// The judgement of one mounted image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Verdict {
     /// The status.
@@ -284,7 +288,7 @@ impl Judgement {
                 Code::WritableMountConflict,
                 Severity::Warning,
                 Basis::Documented,
-                format!("the same image is also {other}: only one of the mounts can be committed (0xC1420127)"),
+                format!("the same image is also {other}: only one of the mounts can be committed, and two writable ones are refused (0xC1420127)"),
             );
         }
     }
@@ -347,18 +351,25 @@ impl Judgement {
             return;
         }
         if restarted && let Some(shutdown) = evidence.last_shutdown.present() {
+            // Whether remounting writes the registration anew is not known.
+            let remounted = match evidence.liveness {
+                Liveness::Stopped => "",
+                Liveness::Running | Liveness::Unknown => {
+                    "; whether it was remounted since is not known"
+                }
+            };
             self.find(
                 Code::RestartedSinceMount,
                 Severity::Note,
                 Basis::Documented,
-                format!("the machine shut down at {shutdown}, after the image was registered: the mount did not outlast that"),
+                format!("the machine shut down at {shutdown}, after the registration was last written: the mount did not outlast that{remounted}"),
             );
         } else if evidence.liveness == Liveness::Stopped {
             self.find(
                 Code::SystemStopped,
                 Severity::Note,
                 Basis::Documented,
-                "the evidence is of a stopped machine: no mount outlasts a shutdown",
+                "the machine is taken to have been off: no mount outlasts a shutdown",
             );
         } else if evidence.liveness == Liveness::Unknown {
             self.find(
@@ -373,18 +384,18 @@ impl Judgement {
     /// What DISM's status does not show, and servicing or remounting will meet.
     fn obstacles(&mut self, evidence: &Evidence) {
         let driver = match &evidence.filter_driver {
-            Observation::Absent => Some("is not registered"),
-            Observation::Present(FilterDriver::Disabled) => Some("is disabled"),
+            Observation::Absent => Some((Basis::Documented, "is not registered")),
             Observation::Present(FilterDriver::NoImagePath) => {
-                Some("is registered without its file")
+                Some((Basis::Documented, "is registered without its file"))
             }
+            Observation::Present(FilterDriver::Disabled) => Some((Basis::Inferred, "is disabled")),
             _ => None,
         };
-        if let Some(fault) = driver {
+        if let Some((basis, fault)) = driver {
             self.find(
                 Code::FilterDriverMissing,
                 Severity::Warning,
-                Basis::Documented,
+                basis,
                 format!("the filter driver wimmount.sys {fault}: mounting and remounting fail (0xC1420121)"),
             );
         }

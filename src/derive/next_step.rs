@@ -37,7 +37,30 @@ pub(super) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
     step
 }
 
+/// The next step for a mount directory that no registration names.
+pub(crate) fn next_step_for_orphan(is_earlier_state: bool) -> NextStep {
+    match is_earlier_state {
+        true => look_up_now(),
+        false => step(
+            CLEANUP,
+            true,
+            "It removes what is left of mounts, and leaves alone what is mounted or can be remounted. If the directory stays, empty it by hand.",
+        ),
+    }
+}
+
+fn look_up_now() -> NextStep {
+    step(
+        LIST,
+        false,
+        "This is an earlier state of the machine: look up what is mounted now before you change anything.",
+    )
+}
+
 fn unguarded_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
+    if evidence.is_earlier_state {
+        return look_up_now();
+    }
     let Some(directory) = evidence
         .registration
         .mount_path

@@ -14,7 +14,7 @@ use crate::capture::read_at::Seekable;
 use crate::capture::{CapturedMachine, DirectoryLayout};
 use crate::error::Error;
 use crate::registry::RegistryExport;
-use crate::registry::hive::Hive;
+use crate::registry::hive::{self, Hive};
 use crate::registry::software_hive::software_key;
 use crate::report::EvidenceKind;
 
@@ -59,7 +59,7 @@ fn kind(path: &Path) -> Result<Option<EvidenceKind>, Error> {
         return Ok(Some(EvidenceKind::CapturedWim));
     }
     file.rewind()?;
-    if Hive::<File>::is_hive(&start) {
+    if hive::is_hive(&start) {
         return Ok(is_software(file).then_some(EvidenceKind::Hive));
     }
     #[cfg(feature = "collection")]

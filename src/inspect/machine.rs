@@ -5,9 +5,10 @@ use std::path::Path;
 use super::{InspectOptions, Inspection};
 use crate::binary::hexadecimal;
 use crate::capture::{Drives, HiveFiles, OrphanedMountDirectory, ReadSeek};
-use crate::derive::derive;
+use crate::derive::{derive, next_step_for_orphan};
 use crate::error::Error;
 use crate::evidence::{Evidence, Liveness};
+use crate::finding::Basis;
 use crate::observation::{NotCaptured, Observation};
 use crate::registry::MountRegistry;
 use crate::registry::hive::{Hive, Recovery};
@@ -26,6 +27,7 @@ pub(super) struct RegistryEvidence {
     kind: EvidenceKind,
     /// What the kind of evidence tells about liveness.
     liveness: Liveness,
+    is_earlier_state: bool,
     registry: MountRegistry,
     recovery: Option<Recovery>,
     system: SystemEvidence,
@@ -40,6 +42,7 @@ impl RegistryEvidence {
         RegistryEvidence {
             kind,
             liveness: Liveness::Unknown,
+            is_earlier_state: false,
             registry,
             recovery: None,
             system,
@@ -58,6 +61,7 @@ impl RegistryEvidence {
         Ok(RegistryEvidence {
             kind,
             liveness,
+            is_earlier_state: false,
             registry,
             recovery,
             system,
@@ -72,14 +76,21 @@ impl RegistryEvidence {
         RegistryEvidence {
             kind,
             liveness,
+            is_earlier_state: false,
             registry: MountRegistry {
                 mounted_images: Observation::NotCaptured(NotCaptured::Path),
                 registrations: Vec::new(),
+                unreadable_registrations: 0,
                 warnings,
             },
             recovery: None,
             system: SystemEvidence::not_captured(),
         }
+    }
+
+    /// Says whether it is of an earlier state of the machine.
+    pub(super) fn set_earlier_state(&mut self, is_earlier_state: bool) {
+        self.is_earlier_state = is_earlier_state;
     }
 
     /// Adds what could not be used of the capture.
@@ -97,9 +108,8 @@ impl RegistryEvidence {
         let options = inspection.options;
         let registrations = self.registry.registrations;
         let mut warnings = self.registry.warnings;
-        if !options.logs.is_empty() {
-            warn_of_other_files(self.recovery.as_ref(), &mut warnings);
-        }
+        let named_logs = options.logs.len();
+        warn_of_other_files(self.recovery.as_ref(), named_logs, &mut warnings);
         let liveness = options.captured.unwrap_or(self.liveness);
         let resolve = |path: &WideString| match drives {
             Some(drives) => drives.recorded_path(path),
@@ -114,6 +124,7 @@ impl RegistryEvidence {
         for registration in &registrations {
             let mut evidence = Evidence::from_registration(registration.clone());
             evidence.liveness = liveness;
+            evidence.is_earlier_state = self.is_earlier_state;
             evidence.last_shutdown = self.system.facts.last_shutdown.clone();
             evidence.filter_driver = self.system.facts.filter_driver.clone();
             (evidence.mount_path_rivals, evidence.image_rivals) = rivals.of(registration);
@@ -134,7 +145,8 @@ impl RegistryEvidence {
                 }
             };
             let orphans = drives.find_orphans(&registrations, &mut warnings, progress);
-            for orphan in orphans.into_iter().map(orphaned_mount) {
+            for orphan in orphans {
+                let orphan = orphaned_mount(orphan, self.is_earlier_state);
                 match inspection.room.take(orphan.weight()) {
                     true => orphaned_mounts.push(orphan),
                     false => left_out += 1,
@@ -158,6 +170,7 @@ impl RegistryEvidence {
             part,
             files_examined: drives.is_some_and(|drives| drives.names().next().is_some()),
             mounted_images,
+            unreadable_registrations: self.registry.unreadable_registrations,
             orphaned_mounts,
             recovery: self.recovery,
             warnings: warnings.into_vec(),
@@ -292,9 +305,10 @@ fn unreadable<T>(observation: &Observation<T>) -> Option<&Error> {
 }
 
 /// Warns of what the caller names as logs of a hive that needs none, and that are none. Those beside a hive may be empty.
-fn warn_of_other_files(recovery: Option<&Recovery>, warnings: &mut Warnings) {
+fn warn_of_other_files(recovery: Option<&Recovery>, named_logs: usize, warnings: &mut Warnings) {
     let logs = recovery.filter(|recovery| !recovery.dirty);
     let logs = logs.into_iter().flat_map(|recovery| &recovery.logs);
+    let logs = logs.take(named_logs);
     for log in logs.filter(|log| log.format.is_none()) {
         let text = "is no transaction log, or a damaged one: nothing of it is used";
         let warning = Warning::new(WarningCode::LogEntryLeftOut, text);
@@ -346,9 +360,14 @@ fn described_image(evidence: &Evidence) -> Option<ImageDescription> {
     })
 }
 
-fn orphaned_mount(orphan: OrphanedMountDirectory) -> OrphanedMount {
+fn orphaned_mount(orphan: OrphanedMountDirectory, is_earlier_state: bool) -> OrphanedMount {
     let mount_data = orphan.mount_data.present();
     OrphanedMount {
+        basis: match orphan.inferred_mount_id {
+            Some(_) => Basis::Inferred,
+            None => Basis::Observed,
+        },
+        next_step: next_step_for_orphan(is_earlier_state),
         mount_id: mount_data.map_or(orphan.inferred_mount_id, |data| Some(data.mount_id)),
         image_file_path: mount_data.and_then(|data| data.wim_path.clone()),
         mount_path: orphan.mount_path,

@@ -38,7 +38,7 @@ use crate::capture::{WimCapture, WimDamage};
 use crate::error::{Error, Position};
 use crate::evidence::Liveness;
 use crate::observation::Observation;
-use crate::registry::hive::Hive;
+use crate::registry::hive::{self, Hive};
 use crate::registry::mounted_devices::{MountedDevices, PartitionIdentity};
 use crate::registry::{CodePage, RegistryExport, system_root};
 use crate::report::{Capture, EvidenceKind, Report};
@@ -71,12 +71,39 @@ fn no_evidence(error: Error) -> Error {
     #[cfg(feature = "collection")]
     kinds.push("an archive (zip, tar)");
     let last = kinds.pop().unwrap_or_default();
-    let remedy = match error.found() {
-        Some(found) if found.ends_with("archive") => "unpack it, and name what comes out",
-        _ => EXPORT,
+    let found = error.found().unwrap_or_default();
+    let remedy = match feature_for(found) {
+        Some(feature) => format!("enable the feature `{feature}`, without which it is not read"),
+        None if found.ends_with("archive") => "unpack it, and name what comes out".to_owned(),
+        None => EXPORT.to_owned(),
     };
     let kinds = format!("{} or {last}", kinds.join(", "));
     error.expecting(kinds).or_remedy(remedy)
+}
+
+/// The feature that reads what was found, where this build does without.
+fn feature_for(found: &str) -> Option<&'static str> {
+    const ARCHIVES: [&str; 5] = ["zip", "gzip", "xz", "zstd", "bzip2"];
+    let is_archive = ARCHIVES
+        .iter()
+        .any(|kind| found.ends_with(&format!(" {kind} archive")));
+    let features = [
+        (
+            "captured-wim",
+            cfg!(feature = "captured-wim"),
+            found.ends_with("WIM file"),
+        ),
+        (
+            "disk-image",
+            cfg!(feature = "disk-image"),
+            found.ends_with("disk image"),
+        ),
+        ("collection", cfg!(feature = "collection"), is_archive),
+    ];
+    let missing = features
+        .into_iter()
+        .find(|(_, is_enabled, is_it)| *is_it && !is_enabled);
+    missing.map(|(feature, ..)| feature)
 }
 
 /// What the caller knows about the evidence, and wants to know.
@@ -87,7 +114,7 @@ pub struct InspectOptions {
     pub captured: Option<Liveness>,
     /// The code page of `REGEDIT4` files and of `reg query` text; see [`RegistryExport::open`] for what holds without one.
     pub code_page: Option<CodePage>,
-    /// The transaction logs of a hive, in any order. Without any, those that lie beside the hive are taken.
+    /// Transaction logs of a hive that lie elsewhere, in any order; those beside the hive are taken, too.
     pub logs: Vec<PathBuf>,
     /// The SYSTEM hive of the machine. Without one, that which lies beside a SOFTWARE hive is taken.
     pub system: Option<PathBuf>,
@@ -186,7 +213,7 @@ impl<'a> Inspection<'a> {
         if crate::wim::Wim::is_wim(&start) {
             return self.wim(WimCapture::open(path)?);
         }
-        if Hive::<File>::is_hive(&start) {
+        if hive::is_hive(&start) {
             return self.hive_file(path).map(|capture| vec![capture]);
         }
         #[cfg(feature = "collection")]
@@ -463,9 +490,7 @@ impl<'a> Inspection<'a> {
         let mut devices = None;
         let mut evidence = match machine.take_software() {
             Some(mut software) => {
-                if !self.options.logs.is_empty() {
-                    software.set_logs(&self.options.logs)?;
-                }
+                software.add_logs(&self.options.logs)?;
                 let mut hive = software.open()?;
                 if let Observation::Present(root) = system_root(&mut hive) {
                     machine.set_system_root(root);
@@ -482,6 +507,7 @@ impl<'a> Inspection<'a> {
             None => RegistryEvidence::none(kind, liveness),
         };
         self.add_given(machine.drives_mut(), devices.as_ref())?;
+        evidence.set_earlier_state(machine.is_earlier_state());
         evidence.warn(machine.warnings().clone());
         Ok((evidence.judge(self, part, Some(machine.drives())), named))
     }
@@ -534,7 +560,7 @@ impl<'a> Inspection<'a> {
 fn directory_kind(layout: DirectoryLayout) -> (EvidenceKind, Liveness) {
     match layout {
         DirectoryLayout::Volumes => (EvidenceKind::Directory, Liveness::Stopped),
-        // Collectors run on the machine.
+        // Collectors usually run on the machine.
         DirectoryLayout::DriveFolders => (EvidenceKind::Collection, Liveness::Running),
         DirectoryLayout::Hives => (EvidenceKind::Directory, Liveness::Unknown),
     }
@@ -543,7 +569,30 @@ fn directory_kind(layout: DirectoryLayout) -> (EvidenceKind, Liveness) {
 /// As much of a file as tells whether it is a hive.
 fn read_start(source: &mut impl Read) -> Result<Vec<u8>, Error> {
     let mut start = Vec::new();
-    let length = Hive::<File>::START as u64;
+    let length = hive::START as u64;
     source.by_ref().take(length).read_to_end(&mut start)?;
     Ok(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_that_this_build_does_not_read_is_told_with_the_feature_that_does() {
+        for (found, is_enabled, feature) in [
+            ("a WIM file", cfg!(feature = "captured-wim"), "captured-wim"),
+            (
+                "a VHDX disk image",
+                cfg!(feature = "disk-image"),
+                "disk-image",
+            ),
+            ("a zip archive", cfg!(feature = "collection"), "collection"),
+        ] {
+            assert_eq!(feature_for(found), (!is_enabled).then_some(feature));
+        }
+        for never_read in ["a 7z archive", "an SQLite database", "`text`"] {
+            assert_eq!(feature_for(never_read), None);
+        }
+    }
 }

@@ -24,7 +24,7 @@ use crate::capture::disk_image::{Disk, DiskCapture};
 #[cfg(any(feature = "collection", feature = "disk-image"))]
 use crate::capture::read_at::Seekable;
 use crate::error::{Error, Position};
-use crate::registry::hive::Hive;
+use crate::registry::hive;
 use crate::report::{Capture, EvidenceKind};
 #[cfg(feature = "captured-wim")]
 use crate::wim::Wim;
@@ -58,7 +58,7 @@ impl Inspection<'_> {
     /// parts lie in no order.
     pub(super) fn piped(&self, mut source: impl Read) -> Result<Vec<Capture>, Error> {
         let start = read_start(&mut source)?;
-        if Hive::<()>::is_hive(&start) {
+        if hive::is_hive(&start) {
             return self.piped_hive(start, source).map(|capture| vec![capture]);
         }
         #[cfg(any(
@@ -105,7 +105,7 @@ impl Inspection<'_> {
         }
         let hive = Box::new(Cursor::new(start));
         let mut hive = HiveFiles::of_data((self.name.to_owned(), hive), Vec::new());
-        hive.set_logs(&self.options.logs)?;
+        hive.add_logs(&self.options.logs)?;
         let system = SystemEvidence::read_beside(None, self.options)?;
         self.hive(hive.open()?, system)
     }

@@ -29,7 +29,8 @@ pub struct MountRegistration {
     pub image_file_path: Observation<WideString>,
     /// `Image Index`: the image in that file, counted from 1.
     pub image_index: Observation<u32>,
-    /// `Status`: how far the mount has come; 1 mounting, 2 mounted, 3 partly unmounted. Not a [`DismMountStatus`](crate::DismMountStatus).
+    /// `Status`: how far the mount has come; 1 mounting and 2 mounted (as one party claims), 3 partly unmounted (as was
+    /// observed). Not a [`DismMountStatus`](crate::DismMountStatus).
     pub progress_value: Observation<u32>,
     /// Values that are none of these.
     pub other_values: Vec<RegistryValue>,
@@ -45,6 +46,8 @@ pub struct MountRegistry {
     pub mounted_images: Observation<()>,
     /// The registrations, in the order in which they are recorded.
     pub registrations: Vec<MountRegistration>,
+    /// How many more are listed and cannot be read, as far as they can be counted; warnings tell where.
+    pub unreadable_registrations: u64,
     /// What could not be used.
     pub warnings: Warnings,
 }
@@ -313,6 +316,7 @@ impl MountRegistryCollector {
                 false => Observation::Absent,
             },
             registrations: keys.map(MountRegistration::from_key).collect(),
+            unreadable_registrations: 0,
             warnings: self.warnings,
         }
     }

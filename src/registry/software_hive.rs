@@ -23,11 +23,12 @@ impl MountRegistry {
     /// When a key on the way to the registrations, or their list, cannot be read: then nobody can tell what is mounted.
     pub fn read_from_hive<R: Read + Seek>(hive: &mut Hive<R>) -> Result<MountRegistry, Error> {
         let mut collector = MountRegistryCollector::default();
+        let mut unreadable_registrations = 0;
         let software = software_key(hive)?;
         if let Some(software) = software {
             let microsoft = [software, &WIM_MOUNT[..1]].concat();
             if let Some(key) = hive.find(&microsoft)? {
-                read_images(hive, &key, &microsoft, &mut collector)?;
+                unreadable_registrations = read_images(hive, &key, &microsoft, &mut collector)?;
             }
             let wow64 = [software, &["WOW6432Node"], &WIM_MOUNT[..1]].concat();
             // The twin is not judged: where it cannot be read, nothing is lost.
@@ -36,6 +37,7 @@ impl MountRegistry {
             }
         }
         let mut registry = collector.into_registry();
+        registry.unreadable_registrations = unreadable_registrations;
         if !registry.mounted_images.is_present() {
             registry.mounted_images = match software {
                 Some(_) => Observation::Absent,
@@ -73,18 +75,18 @@ pub(crate) fn software_key<R: Read + Seek>(
     Ok(None)
 }
 
-/// Hands the registrations below a `Microsoft` key to the collector.
+/// Hands the registrations below a `Microsoft` key to the collector. Gives how many cannot be read.
 fn read_images<R: Read + Seek>(
     hive: &mut Hive<R>,
     microsoft: &KeyNode,
     path: &[&str],
     collector: &mut MountRegistryCollector,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     let Some(wim_mount) = hive.subkey(microsoft, &WIM_MOUNT[1].into())? else {
-        return Ok(());
+        return Ok(0);
     };
     let Some(images) = hive.subkey(&wim_mount, &MOUNTED_IMAGES.into())? else {
-        return Ok(());
+        return Ok(0);
     };
     let path = [path, &[WIM_MOUNT[1], MOUNTED_IMAGES]].concat().join("\\");
     collector.push(key_entry(path.as_str().into(), &images));

@@ -45,15 +45,17 @@ impl SystemFacts {
         }
     }
 
-    /// Reads them from a SYSTEM hive.
+    /// Reads them from a SYSTEM hive, or from a hive in which someone saved `SYSTEM` as a key.
     ///
     /// A hive that names no current control set is no SYSTEM hive: then it says nothing about the rest. Where the one that it
     /// names is not there, the rest is unreadable.
     pub fn read<R: Read + Seek>(hive: &mut Hive<R>) -> SystemFacts {
-        let current_control_set = dword(hive, &["Select"], "Current");
+        let system = system_key(hive);
+        let current_control_set = dword(hive, &[system, &["Select"]].concat(), "Current");
         let (last_shutdown, filter_driver) = match &current_control_set {
             Observation::Present(number) => {
-                let control_set = format!("ControlSet{number:03}");
+                let name = format!("ControlSet{number:03}");
+                let control_set = [system, &[&*name]].concat();
                 match find_control_set(hive, &control_set) {
                     Ok(()) => {
                         let shutdown = last_shutdown(hive, &control_set);
@@ -82,18 +84,30 @@ impl SystemFacts {
     }
 }
 
-fn find_control_set<R: Read + Seek>(hive: &mut Hive<R>, name: &str) -> Result<(), Error> {
-    match hive.find(&[name])? {
+/// Where a hive holds what the machine calls `HKLM\SYSTEM`: as a whole, or below a key that someone saved it as.
+fn system_key<R: Read + Seek>(hive: &mut Hive<R>) -> &'static [&'static str] {
+    const SAVED: &[&str] = &["SYSTEM"];
+    match hive.find(&["Select"]) {
+        Ok(None) if matches!(hive.find(SAVED), Ok(Some(_))) => SAVED,
+        _ => &[],
+    }
+}
+
+fn find_control_set<R: Read + Seek>(hive: &mut Hive<R>, path: &[&str]) -> Result<(), Error> {
+    match hive.find(path)? {
         Some(_) => Ok(()),
         None => {
-            let expected = format!("the key {name}, which `Select` names");
+            let expected = format!("the key {}, which `Select` names", path.join("\\"));
             Err(Error::malformed(expected, "no such key"))
         }
     }
 }
 
-fn last_shutdown<R: Read + Seek>(hive: &mut Hive<R>, control_set: &str) -> Observation<FileTime> {
-    let path = [control_set, "Control", "Windows"];
+fn last_shutdown<R: Read + Seek>(
+    hive: &mut Hive<R>,
+    control_set: &[&str],
+) -> Observation<FileTime> {
+    let path = [control_set, &["Control", "Windows"]].concat();
     let shutdown = read(hive, &path, "ShutdownTime", |value, data| {
         let ticks = data.try_into().map_err(|_| {
             let found = format!("{} bytes", data.len());
@@ -110,9 +124,9 @@ fn last_shutdown<R: Read + Seek>(hive: &mut Hive<R>, control_set: &str) -> Obser
 
 fn filter_driver<R: Read + Seek>(
     hive: &mut Hive<R>,
-    control_set: &str,
+    control_set: &[&str],
 ) -> Observation<FilterDriver> {
-    let path = [control_set, "Services", "WIMMount"];
+    let path = [control_set, &["Services", "WIMMount"]].concat();
     match hive.find(&path) {
         Ok(Some(_)) => {}
         Ok(None) => return Observation::Absent,

@@ -109,7 +109,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", help_heading = "Evidence")]
     code_page: Option<CodePage>,
 
-    /// A transaction log of the hive; repeatable, in any order [default: .LOG, .LOG1 and .LOG2 beside it]
+    /// A transaction log of the hive that lies elsewhere than beside it; repeatable, in any order
     #[arg(long = "log", value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Evidence")]
     logs: Vec<PathBuf>,
 
@@ -295,6 +295,14 @@ impl Arguments {
             let text =
                 "--log names the logs of one hive: name that hive, and no other evidence with it";
             return Some(text.to_owned());
+        }
+        let drives = self.drives.iter().enumerate();
+        let mut named_twice = drives
+            .filter(|(at, (name, _))| self.drives[..*at].iter().any(|(known, _)| known == name));
+        if let Some((_, (name, _))) = named_twice.next() {
+            return Some(format!(
+                "--drive says twice where {name} lies: name one place"
+            ));
         }
         let read_once = self.evidence.iter().chain(&self.from).chain(&self.from0);
         let from_standard_input = read_once.filter(|path| is_standard_stream(path));

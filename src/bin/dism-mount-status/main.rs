@@ -55,7 +55,7 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
     let written = destination.write(|out| {
         let mut writer = format::writer(arguments, destination.layout());
         let mut errors = 0;
-        writer.begin(out)?;
+        let mut has_begun = false;
         batch::run(
             evidence,
             if is_alone {
@@ -72,9 +72,12 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
                 }
                 passed_over += u64::from(captures.is_empty());
                 for capture in &captures {
-                    // Counted first: the reader of the output may go away.
+                    // Counted before anything is written: the reader of the output may go away.
                     outcome = outcome.max(Some(Outcome::of(capture, arguments.fail_on)));
                     progress::suspend(|| {
+                        if !std::mem::replace(&mut has_begun, true) {
+                            writer.begin(out)?;
+                        }
                         writer.capture(capture, out)?;
                         out.flush()?;
                         messages::about(capture, arguments, &destination);
@@ -86,6 +89,9 @@ fn run(arguments: &Arguments) -> io::Result<Outcome> {
                 Ok(())
             },
         )?;
+        if !has_begun {
+            writer.begin(out)?;
+        }
         writer.end(out)
     });
     progress::end();

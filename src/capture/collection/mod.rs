@@ -68,6 +68,8 @@ pub struct CollectionPart {
     pub name: Option<String>,
     /// Whether the machine was running when it was collected, as far as the layout tells.
     pub liveness: Liveness,
+    /// Whether it is a shadow copy: what the machine was at an earlier time.
+    pub is_shadow_copy: bool,
     content: Content,
 }
 
@@ -230,7 +232,10 @@ impl Collection {
         let part = part.ok_or_else(|| Error::malformed("a part of the collection", "none"))?;
         match &part.content {
             Content::Volumes(volumes) => {
-                let machine = self.machine(volumes, scope)?;
+                let mut machine = self.machine(volumes, scope)?;
+                if part.is_shadow_copy {
+                    machine.set_earlier_state();
+                }
                 Ok(Collected::Machine(Box::new(machine)))
             }
             Content::Hive(hive) => {
@@ -369,6 +374,7 @@ impl Collection {
             self.parts.push(CollectionPart {
                 name,
                 liveness: Liveness::Unknown,
+                is_shadow_copy: false,
                 content,
             });
         }

@@ -218,6 +218,7 @@ impl Volumes {
             let name = host.map_or(name.clone(), |host| format!("{host}: {name}"));
             if self.has_software(self.roots[index].0) {
                 let mut part = self.part(Some(name), &[index]);
+                part.is_shadow_copy = true;
                 // The letter of the volume that it is a copy of is found out from the registry.
                 if let Content::Volumes(volumes) = &mut part.content {
                     volumes.iter_mut().for_each(|volume| volume.drive = None);
@@ -257,6 +258,7 @@ impl Volumes {
                 true => Liveness::Running,
                 false => Liveness::Unknown,
             },
+            is_shadow_copy: false,
             content: Content::Volumes(volumes),
         }
     }

@@ -29,6 +29,14 @@ pub(super) fn search(folder: &Folder, traces: &mut MountTraces<'_>) {
     }
 }
 
+/// Whether a file anywhere in the folder is named as one that holds a stream. Links are not followed.
+pub(super) fn holds_any_stream_file(folder: &Folder) -> bool {
+    let entries = WalkDir::new(folder.root()).into_iter();
+    entries.filter_map(Result::ok).any(|entry| {
+        entry.file_type().is_file() && named_stream::directory_of_file(entry.path()).is_some()
+    })
+}
+
 struct Search<'a> {
     folder: &'a Folder,
     /// Whether the file system has attributes in which a stream could be.

@@ -29,6 +29,8 @@ pub(crate) struct Folder {
     /// Absolute, and free of links.
     root: PathBuf,
     scope: Scope,
+    /// Whether files were collected into it, so that it keeps streams as files if it keeps them.
+    is_collected: bool,
     listings: RefCell<HashMap<PathBuf, Rc<Listing>>>,
     listed_names: Cell<usize>,
     /// How many names were listed and are not kept any more.
@@ -45,7 +47,7 @@ impl VolumeFolder {
     /// # Errors
     /// When there is no such folder, or it cannot be read.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
-        Self::open_as(folder, is_whole)
+        Self::open_as(folder, false)
     }
 
     /// Takes a folder for a volume of which files were collected: all of them only where it is mounted.
@@ -53,21 +55,24 @@ impl VolumeFolder {
     /// # Errors
     /// As [`open`](Self::open).
     pub(crate) fn open_collected(folder: &Path) -> Result<Self, Error> {
-        Self::open_as(folder, |_| false)
+        Self::open_as(folder, true)
     }
 
-    fn open_as(folder: &Path, is_whole: fn(&Listing) -> bool) -> Result<Self, Error> {
+    fn open_as(folder: &Path, is_collected: bool) -> Result<Self, Error> {
         let root = fs::canonicalize(folder).map_err(|error| Error::io(&error))?;
         let mut folder = Folder {
             root,
             scope: Scope::Partial,
+            is_collected,
             listings: RefCell::default(),
             listed_names: Cell::default(),
             lost_names: Cell::default(),
             directory_reads: Cell::default(),
         };
         let listing = folder.listing(&folder.root)?;
-        if folder.is_mounted() || is_whole(&listing) {
+        if folder.is_mounted() {
+            (folder.scope, folder.is_collected) = (Scope::Complete, false);
+        } else if !is_collected && is_whole(&listing) {
             folder.scope = Scope::Complete;
         }
         Ok(VolumeFolder(Rc::new(folder)))
@@ -89,6 +94,10 @@ impl Volume for VolumeFolder {
 
     fn shows_streams(&self) -> bool {
         named_stream::shows_streams(&self.0, &self.0.root)
+    }
+
+    fn holds_any_stream(&self) -> bool {
+        self.0.is_collected && search::holds_any_stream_file(&self.0)
     }
 
     fn directory_reads(&self) -> u64 {

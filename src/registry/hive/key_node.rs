@@ -37,6 +37,11 @@ impl KeyNode {
         &self.name
     }
 
+    /// How many subkeys it says it has; its list may hold others.
+    pub fn subkey_count(&self) -> u32 {
+        self.subkey_count
+    }
+
     /// When the key was last written: a value or a subkey was added, changed or removed.
     pub fn last_written(&self) -> FileTime {
         self.last_written

@@ -8,6 +8,7 @@
 //! (<https://github.com/msuhanov/regf>); each file here names the section it follows.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::io::{Read, Seek, SeekFrom};
 
 use crate::error::{Error, Position};
@@ -35,6 +36,15 @@ pub use walk::{Walk, WalkedKey};
 use base_block::{BASE_BLOCK_LEN, BASE_BLOCK_SECTOR, BaseBlock};
 use pages::{Pages, read_at};
 
+/// How many bytes from a file's start tell whether it is a hive.
+pub const START: usize = BASE_BLOCK_LEN as usize + 4;
+
+/// Whether a file is a hive, by its first [`START`] bytes: they begin with a base block, or, where that is damaged, the
+/// first hive bin stands behind it.
+pub fn is_hive(start: &[u8]) -> bool {
+    start.starts_with(b"regf") || start.get(BASE_BLOCK_LEN as usize..) == Some(b"hbin")
+}
+
 /// A registry hive.
 ///
 /// `R` is where the bytes are: a file, or bytes in memory in a [`Cursor`](std::io::Cursor). The hive and its logs
@@ -48,14 +58,12 @@ pub struct Hive<R> {
     warned: HashSet<(WarningCode, Position)>,
 }
 
-impl<R> Hive<R> {
-    /// How many bytes from a file's start tell whether it is a hive.
-    pub const START: usize = BASE_BLOCK_LEN as usize + 4;
-
-    /// Whether a file is a hive, by its first [`START`](Self::START) bytes: they begin with a base block, or, where that is
-    /// damaged, the first hive bin stands behind it.
-    pub fn is_hive(start: &[u8]) -> bool {
-        start.starts_with(b"regf") || start.get(BASE_BLOCK_LEN as usize..) == Some(b"hbin")
+impl<R> fmt::Debug for Hive<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hive")
+            .field("base_block", &self.base_block)
+            .field("recovery", &self.recovery)
+            .finish_non_exhaustive()
     }
 }
 
@@ -101,7 +109,7 @@ impl<R: Read + Seek> Hive<R> {
         }
         if base_block.is_sound() && base_block.log_format().is_some() {
             return Err(Error::unsupported(
-                "a transaction log in the place of its hive",
+                "a transaction log instead of its hive",
                 "name the hive, and the log as its log",
             ));
         }

@@ -89,6 +89,13 @@ pub(super) struct MetSubkeys {
     names: HashSet<WideString>,
 }
 
+/// What came of a subkey of a list. What is no key to be visited is a warning.
+pub(super) enum Met {
+    First(KeyNode),
+    Again,
+    Unreadable,
+}
+
 impl<R: Read + Seek> Hive<R> {
     /// The subkeys of a key, in the order of its list.
     ///
@@ -103,26 +110,32 @@ impl<R: Read + Seek> Hive<R> {
         Ok(subkeys)
     }
 
-    /// Visits the subkeys of a key, as [`subkeys`](Self::subkeys) gives them, one after the other until it breaks off.
+    /// Visits the subkeys of a key, as [`subkeys`](Self::subkeys) gives them, one after the other until it breaks off. Gives
+    /// how many cannot be read, as far as they can be counted: a part of the list counts as one.
     pub(crate) fn each_subkey(
         &mut self,
         key: &KeyNode,
         mut visit: impl FnMut(&mut Self, KeyNode) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let list = self.subkey_list(key)?;
         let mut met = MetSubkeys::default();
+        let mut unreadable = u64::from(list.damage.is_some());
         for &subkey in &list.subkeys {
-            if let Some(subkey) = self.met_first(subkey, &mut met)
-                && visit(self, subkey).is_break()
-            {
-                break;
+            match self.meet(subkey, &mut met) {
+                Met::First(subkey) => {
+                    if visit(self, subkey).is_break() {
+                        break;
+                    }
+                }
+                Met::Again => {}
+                Met::Unreadable => unreadable += 1,
             }
         }
-        Ok(())
+        Ok(unreadable)
     }
 
-    /// A subkey, unless it cannot be read or was met before in the same key.
-    pub(super) fn met_first(&mut self, subkey: Subkey, met: &mut MetSubkeys) -> Option<KeyNode> {
+    /// Reads a subkey that was not met before in the same key.
+    pub(super) fn meet(&mut self, subkey: Subkey, met: &mut MetSubkeys) -> Met {
         let position = file_position(subkey.node.into());
         if !met.nodes.insert(subkey.node) {
             self.warn(
@@ -130,7 +143,7 @@ impl<R: Read + Seek> Hive<R> {
                 position,
                 "the key is listed twice in its parent",
             );
-            return None;
+            return Met::Again;
         }
         match self.key_node(subkey.node) {
             Ok(node) => {
@@ -141,11 +154,11 @@ impl<R: Read + Seek> Hive<R> {
                         format!("a second subkey with the name {}", node.name()),
                     );
                 }
-                Some(node)
+                Met::First(node)
             }
             Err(error) => {
                 self.warn_of(WarningCode::KeyUnreadable, position, &error);
-                None
+                Met::Unreadable
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io::{Read, Seek};
 use std::vec;
 
 use super::pages::file_position;
-use super::subkey_list::{MetSubkeys, SMALLEST_KEY_NODE, Subkey};
+use super::subkey_list::{Met, MetSubkeys, SMALLEST_KEY_NODE, Subkey};
 use super::{Hive, KeyNode, ReadBudget};
 use crate::error::Error;
 use crate::registry::{RegistryKey, RegistryValue};
@@ -39,10 +39,11 @@ struct Level {
 
 /// A key that a [`Walk`] came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WalkedKey {
     /// The key. Its path begins below the root key, whose path is empty.
     pub key: RegistryKey,
-    /// Its values, in the order of its list.
+    /// Its values, in the order of its list. Those that cannot be read are left out, with a warning of the hive.
     pub values: Vec<RegistryValue>,
 }
 
@@ -86,7 +87,7 @@ impl<R: Read + Seek> Iterator for Walk<'_, R> {
                 );
                 continue;
             }
-            let Some(node) = self.hive.met_first(subkey, &mut level.met) else {
+            let Met::First(node) = self.hive.meet(subkey, &mut level.met) else {
                 continue;
             };
             if !self.path.is_empty() {

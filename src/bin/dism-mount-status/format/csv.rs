@@ -127,6 +127,8 @@ impl<'a> Row<'a> {
             mount_id: cell(orphan.mount_id),
             mount_path: visible_wide(&orphan.mount_path),
             image_file_path: text(orphan.image_file_path.as_ref()),
+            next_step: visible(&orphan.next_step.command),
+            destroys_changes: orphan.next_step.destroys_changes.to_string(),
             ..Row::default()
         }
     }

@@ -54,7 +54,9 @@ impl ReportWriter for Annotations {
         }
         for orphan in &capture.orphaned_mounts {
             let path = visible_wide(&orphan.mount_path);
-            let message = format!("{path}: {}", wording::ORPHANED);
+            let basis = wording::basis(orphan.basis);
+            let next_step = next_step(&orphan.next_step);
+            let message = format!("{path}: {} ({basis})\n{next_step}", wording::ORPHANED);
             annotate(
                 "warning",
                 capture,

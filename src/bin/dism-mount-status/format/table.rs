@@ -108,7 +108,7 @@ impl Page<'_> {
             None => self.field(&margin, "Key", &visible_wide(&image.registry_key))?,
         }
         if let Some(time) = image.registered_at {
-            self.field(&margin, "Registered", &time.to_string())?;
+            self.field(&margin, "Key written", &time.to_string())?;
         }
         for value in image.other_values.iter().take(MOST) {
             self.field(&margin, "Other value", &wording::other_value(value))?;
@@ -172,7 +172,11 @@ impl Page<'_> {
         if let Some(id) = orphan.mount_id {
             self.field(margin, "Mount id", &id.to_string())?;
         }
-        self.paragraph(&format!("{margin}- "), wording::ORPHANED)
+        let basis = format!("({})", wording::basis(orphan.basis));
+        let basis = self.styled(FAINT, &basis);
+        let why = format!("{} {basis}", wording::ORPHANED);
+        self.paragraph(&format!("{margin}- "), &why)?;
+        self.next_step(margin, &orphan.next_step)
     }
 
     fn nothing_mounted(&mut self, capture: &Capture) -> io::Result<()> {

@@ -69,7 +69,9 @@ fn write_image(capture: &Capture, image: &MountedImage, out: &mut dyn Write) -> 
                 "Mount Registration Last Written",
                 "windows:wimmount:registration",
             ),
-            format!("Mount registered: {directory}, image {index} of {file}; status {status}"),
+            format!(
+                "Mount registration last written: {directory}, image {index} of {file}; status {status}"
+            ),
         ),
         (
             image.image_file_modified,

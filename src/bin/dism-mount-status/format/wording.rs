@@ -13,8 +13,7 @@ const MOST_BYTES: usize = 64;
 /// What stands for a value that the evidence does not hold.
 pub(crate) const NOT_RECORDED: &str = "(not recorded)";
 /// Why an image is Ok of which there is nothing to say.
-pub(crate) const NO_FINDINGS: &str =
-    "the mount was completed, the machine was running, and nothing speaks against it";
+pub(crate) const NO_FINDINGS: &str = "the mount was completed, the machine is taken to have been running since, and nothing speaks against it";
 /// What an orphaned mount directory is.
 pub(crate) const ORPHANED: &str =
     "no registration names this mount directory, so DISM lists nothing";
@@ -72,12 +71,17 @@ pub(crate) fn description(capture: &Capture) -> String {
         return format!("{kind}.");
     }
     let machine = match capture.captured {
-        // A collection may be of a machine that was off, and a tree a copy of one that was running.
+        // A collection may be of a machine that was off, a tree or a disk image a copy of one that was running.
         Liveness::Running if capture.kind == Some(EvidenceKind::Collection) => {
             "The machine is taken to have been running when it was captured; `--captured` says it where you know better."
         }
         Liveness::Running => "The machine is taken to have been running when it was captured.",
-        Liveness::Stopped if capture.kind == Some(EvidenceKind::Directory) => {
+        Liveness::Stopped
+            if matches!(
+                capture.kind,
+                Some(EvidenceKind::Directory | EvidenceKind::DiskImage)
+            ) =>
+        {
             "The machine is taken to have been off when it was captured; `--captured` says it where you know better."
         }
         Liveness::Stopped => "The machine is taken to have been off when it was captured.",

@@ -86,7 +86,7 @@ fn fields(image: &MountedImage) -> Vec<(&'static str, String)> {
     fields.push(("Registry key", recorded(Some(&image.registry_key))));
     let description = image.image.as_ref();
     for (name, time) in [
-        ("Registered", image.registered_at),
+        ("Key written", image.registered_at),
         ("Image file written", image.image_file_modified),
         (
             "Image captured",
@@ -163,10 +163,12 @@ pub(super) fn orphan(orphan: &OrphanedMount) -> Entry {
         let _ = writeln!(body, "<dt>Mount id</dt><dd>{id}</dd>");
     }
     let why = message(wording::ORPHANED);
+    let basis = wording::basis(orphan.basis);
     let _ = writeln!(
         body,
-        "</dl>\n<h4>Why</h4>\n<ul class=\"reasons\"><li><span class=\"pill warning\">Warning</span><p>{why}</p></li></ul>"
+        "</dl>\n<h4>Why</h4>\n<ul class=\"reasons\"><li><span class=\"pill warning\">Warning</span><p>{why} <small>{basis}</small></p></li></ul>"
     );
+    body.push_str(&next_step(&orphan.next_step));
     Entry {
         kinds: vec!["orphaned"],
         pills,

@@ -169,13 +169,7 @@ fn finding_result(
     let rule_id = finding.code.as_str();
     let path = wording::recorded(image.mount_path.as_ref());
     let status = wording::either(&wording::statuses(image));
-    let next = image.next_step.as_ref().map_or(String::new(), |step| {
-        let warning = match step.destroys_changes {
-            true => format!(" {}", wording::DESTROYS_CHANGES),
-            false => String::new(),
-        };
-        format!(" Next: `{}`.{warning}", visible(&step.command))
-    });
+    let next = image.next_step.as_ref().map_or(String::new(), next);
     let text = format!("{path} is {status}: {}.{next}", visible(&finding.message));
     let statuses = image.possible_statuses.iter().copied();
     ResultObject {
@@ -202,12 +196,25 @@ fn finding_result(
             mount_status: Some(image.mount_status.powershell_text()),
             possible_statuses: statuses.map(DismMountStatus::powershell_text).collect(),
             basis: Some(wording::basis(finding.basis)),
-            next_step: image.next_step.as_ref().map(|step| NextStep {
-                command: visible(&step.command),
-                destroys_changes: step.destroys_changes,
-                note: visible(&step.note),
-            }),
+            next_step: image.next_step.as_ref().map(next_step),
         },
+    }
+}
+
+/// The next step as a sentence behind others.
+fn next(step: &dism_mount_status::NextStep) -> String {
+    let warning = match step.destroys_changes {
+        true => format!(" {}", wording::DESTROYS_CHANGES),
+        false => String::new(),
+    };
+    format!(" Next: `{}`.{warning}", visible(&step.command))
+}
+
+fn next_step(step: &dism_mount_status::NextStep) -> NextStep {
+    NextStep {
+        command: visible(&step.command),
+        destroys_changes: step.destroys_changes,
+        note: visible(&step.note),
     }
 }
 
@@ -217,7 +224,11 @@ fn orphan_result(capture: &Capture, orphan: &OrphanedMount) -> ResultObject {
         rule_id: ORPHANED_MOUNT,
         rule_index: rule_index(ORPHANED_MOUNT),
         level: Level::Warning,
-        message: message(format!("{path} is orphaned: {}.", wording::ORPHANED)),
+        message: message(format!(
+            "{path} is orphaned: {}.{}",
+            wording::ORPHANED,
+            next(&orphan.next_step)
+        )),
         locations: [location(capture, Some(&orphan.mount_path))],
         partial_fingerprints: fingerprint(
             [ORPHANED_MOUNT, capture.part.as_deref().unwrap_or_default()],
@@ -229,6 +240,8 @@ fn orphan_result(capture: &Capture, orphan: &OrphanedMount) -> ResultObject {
             mount_id: orphan.mount_id.map(|id| id.to_string()),
             mount_path: Some(path),
             image_file_path: orphan.image_file_path.as_ref().map(visible_wide),
+            basis: Some(wording::basis(orphan.basis)),
+            next_step: Some(next_step(&orphan.next_step)),
             ..Properties::default()
         },
     }
