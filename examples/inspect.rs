@@ -1,5 +1,6 @@
 //! Prints the status of every mounted image in a piece of evidence, with the reasons: `inspect EVIDENCE`.
 
+use dism_mount_status::visible::{visible, visible_wide};
 use dism_mount_status::{InspectOptions, inspect};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -8,9 +9,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .ok_or("usage: inspect EVIDENCE")?;
     for image in inspect(evidence, &InspectOptions::default())?.mounted_images() {
         let mount_path = image.mount_path.clone().unwrap_or_default();
-        println!("{mount_path}: {}", image.mount_status);
+        println!("{}: {}", visible_wide(&mount_path), image.mount_status);
         for finding in &image.findings {
-            println!("  {}: {}", finding.code, finding.message);
+            println!("  {}: {}", finding.code, visible(&finding.message));
         }
     }
     Ok(())

@@ -47,8 +47,11 @@ impl fmt::Display for Position {
 
 /// Why a piece of evidence could not be read.
 ///
-/// The type is opaque so that it can grow; the accessors tell its parts. Two errors are equal when
-/// they say the same.
+/// The type is opaque so that it can grow; the accessors tell its parts. Two errors are equal when they say the same. What a
+/// caller could not read itself becomes one by `std::io::Error::other("why").into()`.
+///
+/// What is quoted of the evidence stands in the text as recorded, terminal escapes too: it is shown through
+/// [`visible`](crate::visible::visible()).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error(Box<Inner>);
 

@@ -9,7 +9,7 @@ codes! {
     pub enum FindingCode {
         /// Whether the machine was running, and had not restarted since the mount, is not known: Ok and NeedsRemount cannot be told apart.
         LivenessUnknown = "liveness-unknown",
-        /// The evidence is of a stopped machine: nothing stays mounted over that.
+        /// The machine is taken to have been off: no mount outlasts a shutdown.
         SystemStopped = "system-stopped",
         /// The machine shut down after the image was registered.
         RestartedSinceMount = "restarted-since-mount",
@@ -35,7 +35,7 @@ codes! {
         RegistryAndMountDataDisagree = "registry-and-mount-data-disagree",
         /// The image file is not there.
         ImageFileMissing = "image-file-missing",
-        /// The image file is something else than a WIM.
+        /// The image file is something other than a WIM.
         ImageFileNotAWim = "image-file-not-a-wim",
         /// The image file ends before what its header names.
         ImageFileTruncated = "image-file-truncated",
@@ -113,7 +113,7 @@ pub struct Finding {
     pub severity: Severity,
     /// On what it rests.
     pub basis: Basis,
-    /// The same in plain words, with the particulars.
+    /// The same in plain words, with the particulars. What it quotes of the evidence stands in it as recorded, terminal escapes too.
     pub message: String,
 }
 

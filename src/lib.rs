@@ -3,8 +3,8 @@
 //!
 //! # Getting started
 //!
-//! 1. [`inspect`] takes a path to evidence (a registry export, a hive, a captured tree, a WIM
-//!    file, a disk image, a triage collection) and [`InspectOptions`], and gives a [`Report`].
+//! 1. [`inspect`] takes a path to evidence (a registry export, a hive, a captured tree; with the [features](#features) for them a
+//!    WIM file, a disk image, a triage collection) and [`InspectOptions`], and gives a [`Report`].
 //!    [`inspect_stream`] takes standard input or anything else that is read once.
 //! 2. A report has [`Capture`]s, and these have [`MountedImage`]s: the status of each, the statuses that the evidence leaves possible, the
 //!    [`Finding`]s that explain them, each with the [`Basis`] it rests on, and the [`NextStep`].
@@ -13,6 +13,7 @@
 //! The first two steps, with what the evidence itself does not tell:
 //!
 //! ```
+//! use dism_mount_status::visible::visible;
 //! use dism_mount_status::{InspectOptions, Liveness, inspect};
 //!
 //! # fn main() -> Result<(), dism_mount_status::Error> {
@@ -21,7 +22,8 @@
 //! let report = inspect("fixtures/registry/one-mounted.reg", &options)?;
 //! for image in report.mounted_images() {
 //!     println!("{}: {:?}", image.mount_status, image.mount_path);
-//!     image.findings.iter().for_each(|finding| println!("  {}", finding.message));
+//!     // Evidence stands in messages as it was recorded, terminal escapes too.
+//!     image.findings.iter().for_each(|finding| println!("  {}", visible(&finding.message)));
 //! }
 //! # Ok(()) }
 //! ```
@@ -60,13 +62,16 @@
 //!
 //! # What may change
 //!
-//! Codes, names and numbers that stand for Windows' own never change their meaning; more may be added. So types that can grow are
+//! Codes, names and numbers that stand for Windows' own never change their meaning; more may be added, and a program that deserializes
+//! codes of a later version has to expect an error for those that it does not know. So types that can grow are
 //! `non_exhaustive`, and those of them that callers fill have a constructor. Those that mirror a fixed layout or a closed vocabulary (a WIM's
 //! header, [`DismMountStatus`], [`Observation`]) are not. [`Error`] and [`Warning`] are opaque; their texts may change at any time.
 //!
 //! Three other crates show in signatures: `uuid` 1 ([`Uuid`], exported here, too), the traits of `serde` 1, and the traits of `bitflags` 2 on the types of
 //! flags. No other does: parsers, decompressors and the like can be exchanged without notice. What the feature `cli` adds to the library is for the
 //! program alone.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod allowance;
 mod binary;

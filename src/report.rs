@@ -74,7 +74,7 @@ pub struct Capture {
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct CaptureError {
-    /// The reason, with the place.
+    /// The reason, with the place. What it quotes of the evidence stands in it as recorded, terminal escapes too.
     pub message: String,
 }
 
@@ -120,7 +120,8 @@ pub struct MountedImage {
     pub image_file_modified: Option<FileTime>,
     /// What the image file says of that image; null where it could not be read.
     pub image: Option<ImageDescription>,
-    /// Whether it can be written to; null where that is not recorded.
+    /// Whether it can be written to; null where that is not recorded, which is so of all that is read up to now. A flag
+    /// `READWRITE` that is missing does not mean that it cannot.
     pub mount_mode: Option<DismMountMode>,
     /// The judgement.
     pub mount_status: DismMountStatus,

@@ -54,7 +54,7 @@ codes! {
         ValueUnreadable = "value-unreadable",
         /// A key that is listed more than once, or has the name of another in the same place.
         DuplicateSubkey = "duplicate-subkey",
-        /// A list whose length is not the one that its owner tells.
+        /// A list whose length is not the one that its owner states.
         CountMismatch = "count-mismatch",
         /// A list of subkeys whose order or hashes are not those of its names.
         UnsoundSubkeyList = "unsound-subkey-list",
@@ -94,7 +94,7 @@ codes! {
         VolumeNotClean = "volume-not-clean",
         /// An archive that is damaged, or whose members overlap.
         ArchiveDamaged = "archive-damaged",
-        /// Data of an archive's member that do not have the checksum that the archive tells.
+        /// Data of an archive's member that do not have the checksum that the archive records.
         ChecksumMismatch = "checksum-mismatch",
         /// A member of an archive whose name is no path on a drive.
         MemberNameRefused = "member-name-refused",
@@ -183,7 +183,8 @@ impl Warning {
         self.position
     }
 
-    /// The place and what is wrong there, in plain words.
+    /// The place and what is wrong there, in plain words. What is quoted of the evidence stands in it as recorded, so it is shown
+    /// through [`visible`](crate::visible::visible()).
     pub fn message(&self) -> String {
         self.to_string()
     }

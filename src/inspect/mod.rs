@@ -123,7 +123,7 @@ pub struct InspectOptions {
     pub drives: Vec<(DriveName, PathBuf)>,
     /// What it means that a file is not in the evidence; overrides what the evidence tells.
     pub scope: Option<Scope>,
-    /// Of a WIM file only the image of this index, counted from 1.
+    /// Of a WIM file only the image of this index, counted from 1. With the feature `captured-wim`, as the next two.
     #[cfg(feature = "captured-wim")]
     pub image: Option<u32>,
     /// Whether to read the whole WIM file, and to hold it against its integrity table, or where it has none, all its data

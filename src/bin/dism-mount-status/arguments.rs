@@ -49,7 +49,8 @@ pub(crate) const EXAMPLES: &str = "  On the Windows machine, then anywhere:
 pub(crate) const EXIT_CODES: &str =
     "  0  no mounted image is in the state that --fail-on names, or a worse one
   1  one is; with --fail-on any, an orphaned mount counts, too
-  2  wrong usage, or some evidence could not be read; the rest is reported
+  2  wrong usage, or some evidence, or a registration in it, could not be
+     read; the rest is reported
 130  Ctrl-C ended it; each capture that stands on standard output is whole
 
   A registry export cannot tell an image that is mounted from one that was

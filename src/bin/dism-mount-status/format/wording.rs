@@ -130,6 +130,12 @@ pub(crate) fn nothing_mounted(capture: &Capture) -> NothingMounted {
     {
         let what = "Not known whether anything is mounted:";
         (false, what, visible(&warning.message()))
+    } else if capture.unreadable_registrations > 0 {
+        let registrations = usize::try_from(capture.unreadable_registrations);
+        let registrations = registrations.unwrap_or(usize::MAX);
+        let registrations = counted(registrations, "registration", "registrations");
+        let why = format!("{registrations} cannot be read.");
+        (false, "Not known what is mounted:", why)
     } else if warnings.any(may_hide_mounts) {
         let why = "but not all of the evidence could be used.";
         (false, "No mounted image was found,", why.to_owned())
