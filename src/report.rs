@@ -57,8 +57,9 @@ pub struct Capture {
     pub files_examined: bool,
     /// The mounted images, in the order in which they are recorded.
     pub mounted_images: Vec<MountedImage>,
-    /// How many more registrations are listed and cannot be read, as far as they can be counted; warnings tell where.
-    pub unreadable_registrations: u64,
+    /// How many more registrations are listed and cannot be read, as far as they can be counted.
+    #[serde(skip)]
+    pub(crate) unreadable_registrations: u64,
     /// Mount directories that no registration names.
     pub orphaned_mounts: Vec<OrphanedMount>,
     /// What was done to bring a hive up to date; null where the evidence is none.
@@ -241,6 +242,8 @@ pub struct OrphanedMount {
     pub mount_id: Option<Uuid>,
     /// The image file, where the directory's stream tells it.
     pub image_file_path: Option<WideString>,
+    /// Whether a registration may name it all the same, as not all of them could be read, or none was captured.
+    pub may_be_registered: bool,
     /// On what it rests: observed where the directory has a stream, inferred where only files in it have the reparse points of a
     /// mounted image.
     pub basis: Basis,
@@ -312,6 +315,27 @@ impl Capture {
             error: Some(CaptureError { message }),
             ..Capture::unreadable(evidence, &error)
         }
+    }
+
+    /// The registrations that are listed and cannot be read, if there are any, as what they are: evidence that could not be read.
+    pub(crate) fn unreadable_registrations(&self) -> Option<Capture> {
+        const KEY: &str = r"Microsoft\WIMMount\Mounted Images";
+        let count = self.unreadable_registrations;
+        let found = format!("at least {count} that cannot");
+        let error = crate::Error::malformed("registrations that can all be read", found);
+        let remedy = "get the hive again, with its transaction logs";
+        let part = match &self.part {
+            Some(part) => format!("{part}: {KEY}"),
+            None => KEY.to_owned(),
+        };
+        let kind = self.kind.filter(|_| count > 0)?;
+        let error = error.or_remedy(remedy);
+        Some(Capture::unreadable_part(
+            &self.evidence,
+            kind,
+            Some(part),
+            &error,
+        ))
     }
 
     /// Says which larger part of the evidence the capture is in.

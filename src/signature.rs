@@ -41,6 +41,10 @@ pub(crate) fn describe(start: &[u8]) -> Option<&'static str> {
     if start.iter().all(|&byte| byte == 0) {
         return Some("nothing but zeros");
     }
+    // The magic of a tar archive stands in its first header.
+    if start.get(257..262) == Some(b"ustar") {
+        return Some("a tar archive");
+    }
     if let Some((_, name)) = SIGNATURES
         .iter()
         .find(|(magic, _)| start.starts_with(magic))

@@ -318,3 +318,116 @@ fn messages_and_table_name_the_part_once() {
     let second = format!("\nsplit.swm, image 2: mount-directory-missing\n  Error: {reason}, ");
     assert!(table.contains(&second), "{table}");
 }
+
+/// The three mounts' tree, whose last registration has lost the signature of its key.
+fn with_a_lost_registration() -> tempfile::TempDir {
+    let folder = tempfile::TempDir::new().unwrap();
+    let tree = captures().join("three-mounts/tree");
+    for entry in walkdir::WalkDir::new(&tree) {
+        let entry = entry.unwrap();
+        let to = folder
+            .path()
+            .join(entry.path().strip_prefix(&tree).unwrap());
+        match entry.file_type().is_dir() {
+            true => fs::create_dir_all(to).unwrap(),
+            false => fs::write(to, fs::read(entry.path()).unwrap()).unwrap(),
+        }
+    }
+    let hive = folder.path().join("Windows/System32/config/SOFTWARE");
+    let mut bytes = fs::read(&hive).unwrap();
+    let id = b"{e242237c-66ed-4958-b9ec-c49b07eaeeb5}";
+    let name = bytes.windows(id.len()).position(|it| it == id).unwrap();
+    bytes[name - 76] = b'x';
+    fs::write(hive, bytes).unwrap();
+    folder
+}
+
+#[test]
+fn a_registration_that_cannot_be_read_is_evidence_that_cannot_be_read_in_every_format() {
+    let folder = with_a_lost_registration();
+    let lost = r"Microsoft\WIMMount\Mounted Images: expected registrations that can all be read, found at least 1 that cannot";
+    for (format, told) in [
+        (
+            "table",
+            "Error: expected registrations that can all be read",
+        ),
+        ("json", "\"message\": \"., Microsoft"),
+        ("jsonl", "\"error\":{\"message\""),
+        ("csv", "\r\nunreadable,."),
+        ("sarif", "\"executionSuccessful\": false"),
+        ("github", "::error "),
+        ("html", "Not readable"),
+        ("summary", "could not be read"),
+        ("dism", "Mount Dir"),
+    ] {
+        let run = run(folder.path(), &["--quiet", "--format", format, "."]);
+        assert_eq!(run.code, 2, "{format}");
+        assert!(run.stderr.contains(lost), "{format}: {}", run.stderr);
+        assert!(run.stdout.contains(told), "{format}: {}", run.stdout);
+        assert!(!run.stdout.contains("completed successfully"), "{format}");
+    }
+}
+
+#[test]
+fn where_not_all_registrations_are_known_no_directory_is_called_nobodys() {
+    let orphan = |folder: &Path, arguments: &[&str]| {
+        let run = run(
+            folder,
+            &[&["--format=json", "--find-orphans"], arguments].concat(),
+        );
+        let report: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
+        let orphan = report["captures"][0]["orphaned_mounts"][0].clone();
+        let told = ["may_be_registered", "basis"].map(|name| orphan[name].clone());
+        (told, orphan["next_step"]["command"].clone())
+    };
+    let observed = Value::from("observed");
+    let known = orphan(captures(), &["orphaned-mount/tree"]);
+    let cleanup = Value::from("dism /Cleanup-Mountpoints");
+    assert_eq!(known, ([false.into(), observed.clone()], cleanup));
+    let look_up = Value::from("dism /Get-MountedImageInfo");
+    let unknown = ([true.into(), observed], look_up);
+    let folder = with_a_lost_registration();
+    assert_eq!(orphan(folder.path(), &["."]), unknown);
+    // No registry at all.
+    let files = tempfile::TempDir::new().unwrap();
+    fs::create_dir_all(files.path().join("D/mount")).unwrap();
+    let stream = fs::read(captures().join("orphaned-mount/tree/mount.$WIMMOUNTDATA")).unwrap();
+    fs::write(files.path().join("D/mount_$WIMMOUNTDATA"), stream).unwrap();
+    assert_eq!(orphan(files.path(), &["."]), unknown);
+}
+
+#[test]
+fn logs_that_are_named_are_used_or_warned_of() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let hive = captures().join("needs-remount/tree/Windows/System32/config/SOFTWARE");
+    fs::copy(hive, folder.path().join("SOFTWARE")).unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    // Windows leaves empty ones.
+    write("SOFTWARE.LOG2", b"");
+    write("other.LOG1", b"no log");
+    let warnings = |evidence: &str| {
+        let run = run(
+            folder.path(),
+            &[
+                "--format=json",
+                "--log=other.LOG1",
+                "--find-orphans",
+                evidence,
+            ],
+        );
+        let report: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
+        let warnings = report["captures"][0]["warnings"].as_array().unwrap().iter();
+        let of_logs = warnings.filter(|it| it["code"] == "log-entry-left-out");
+        let messages = of_logs.map(|it| it["message"].as_str().unwrap().to_owned());
+        messages.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings("SOFTWARE"),
+        ["other.LOG1: is no transaction log, or a damaged one: nothing of it is used"]
+    );
+    fs::create_dir_all(folder.path().join("data/C/mount")).unwrap();
+    assert_eq!(
+        warnings("data"),
+        ["there is no hive to which the logs that were named could belong"]
+    );
+}

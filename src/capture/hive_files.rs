@@ -26,6 +26,8 @@ struct HiveFile {
     name: String,
     /// Where it lies on this host, free of links, where it does.
     place: Option<PathBuf>,
+    /// Whether the caller named it: then its path tells it from those that were found.
+    is_named: bool,
     data: Box<dyn ReadSeek>,
 }
 
@@ -48,7 +50,9 @@ impl HiveFiles {
             hive: HiveFile::on_host(hive)?,
             logs: Vec::new(),
         };
-        files.add_logs(&logs_beside(hive))?;
+        for log in logs_beside(hive) {
+            files.add_log(HiveFile::on_host(&log)?);
+        }
         files.add_logs(logs)?;
         Ok(files)
     }
@@ -82,16 +86,24 @@ impl HiveFiles {
     /// # Errors
     /// When one of them cannot be opened.
     pub fn add_logs(&mut self, logs: &[PathBuf]) -> Result<(), Error> {
-        let mut added = Vec::new();
+        let found = std::mem::take(&mut self.logs);
         for log in logs {
-            added.push(HiveFile::on_host(log)?);
+            let log = HiveFile::on_host(log)?;
+            self.add_log(HiveFile {
+                is_named: true,
+                ..log
+            });
         }
-        let is_added = |found: &HiveFile| {
-            found.place.is_some() && added.iter().any(|log| log.place == found.place)
-        };
-        self.logs.retain(|found| !is_added(found));
-        self.logs.splice(0..0, added);
+        found.into_iter().for_each(|log| self.add_log(log));
         Ok(())
+    }
+
+    /// Adds a log, unless it is one that is there already.
+    fn add_log(&mut self, log: HiveFile) {
+        let mut known = self.logs.iter();
+        if log.place.is_none() || known.all(|known| known.place != log.place) {
+            self.logs.push(log);
+        }
     }
 
     /// What messages call the hive: its path on this host, or on the captured machine.
@@ -110,7 +122,10 @@ impl HiveFiles {
     /// When the hive or a log cannot be read, or the hive is not one.
     pub fn open(self) -> Result<Hive<Box<dyn ReadSeek>>, Error> {
         let logs = self.logs.into_iter();
-        let logs = logs.map(|log| (base_name(&log.name).to_owned(), log.data));
+        let logs = logs.map(|log| match log.is_named {
+            true => (log.name, log.data),
+            false => (base_name(&log.name).to_owned(), log.data),
+        });
         Hive::open_with_logs(self.hive.data, logs.collect())
             .map_err(|error| error.in_evidence(self.hive.name))
     }
@@ -144,6 +159,7 @@ impl HiveFile {
         HiveFile {
             name,
             place: None,
+            is_named: false,
             data,
         }
     }
@@ -154,6 +170,7 @@ impl HiveFile {
             Ok(file) => Ok(HiveFile {
                 name,
                 place: path.canonicalize().ok(),
+                is_named: false,
                 data: Box::new(file),
             }),
             Err(error) => Err(Error::io(&error).in_evidence(name)),
@@ -183,6 +200,7 @@ impl HiveFile {
                     .file
                     .host_path()
                     .and_then(|path| path.canonicalize().ok()),
+                is_named: false,
                 data,
             })),
             Err(error) => Err(error.in_evidence(name)),

@@ -37,7 +37,7 @@ pub(crate) trait Volume: fmt::Debug {
         true
     }
 
-    /// Whether a file of a stream lies anywhere on a volume whose files were collected into a folder: that takes a search.
+    /// Whether a stream lies as a file anywhere on a volume whose files were collected into a folder: that takes a search.
     fn holds_any_stream(&self) -> bool {
         false
     }

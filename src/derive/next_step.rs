@@ -37,11 +37,16 @@ pub(super) fn next_step(evidence: &Evidence, verdict: &Verdict) -> NextStep {
     step
 }
 
-/// The next step for a mount directory that no registration names.
-pub(crate) fn next_step_for_orphan(is_earlier_state: bool) -> NextStep {
-    match is_earlier_state {
-        true => look_up_now(),
-        false => step(
+/// The next step for a mount directory that no registration names, or none of those that could be read.
+pub(crate) fn next_step_for_orphan(is_earlier_state: bool, may_be_registered: bool) -> NextStep {
+    match (is_earlier_state, may_be_registered) {
+        (true, _) => look_up_now(),
+        (false, true) => step(
+            LIST,
+            false,
+            "Look up whether it is mounted: not all registrations are known. If it is not listed, `dism /Cleanup-Mountpoints`, which destroys uncommitted changes.",
+        ),
+        (false, false) => step(
             CLEANUP,
             true,
             "It removes what is left of mounts, and leaves alone what is mounted or can be remounted. If the directory stays, empty it by hand.",

@@ -111,6 +111,16 @@ impl RegistryEvidence {
         let named_logs = options.logs.len();
         warn_of_other_files(self.recovery.as_ref(), named_logs, &mut warnings);
         let liveness = options.captured.unwrap_or(self.liveness);
+        // Else a mount directory that seems to be nobody's may be that of a registration.
+        let is_registry_known = self.registry.unreadable_registrations == 0
+            && matches!(
+                self.registry.mounted_images,
+                Observation::Present(()) | Observation::Absent
+            )
+            && registrations.iter().all(|registration| {
+                let path = registration.mount_path.present();
+                path.is_some_and(|path| !path.is_blank())
+            });
         let resolve = |path: &WideString| match drives {
             Some(drives) => drives.recorded_path(path),
             None => WindowsPath::parse(path),
@@ -146,7 +156,7 @@ impl RegistryEvidence {
             };
             let orphans = drives.find_orphans(&registrations, &mut warnings, progress);
             for orphan in orphans {
-                let orphan = orphaned_mount(orphan, self.is_earlier_state);
+                let orphan = orphaned_mount(orphan, self.is_earlier_state, !is_registry_known);
                 match inspection.room.take(orphan.weight()) {
                     true => orphaned_mounts.push(orphan),
                     false => left_out += 1,
@@ -306,6 +316,10 @@ fn unreadable<T>(observation: &Observation<T>) -> Option<&Error> {
 
 /// Warns of what the caller names as logs of a hive that needs none, and that are none. Those beside a hive may be empty.
 fn warn_of_other_files(recovery: Option<&Recovery>, named_logs: usize, warnings: &mut Warnings) {
+    if recovery.is_none() && named_logs > 0 {
+        let text = "there is no hive to which the logs that were named could belong";
+        warnings.push(Warning::new(WarningCode::LogEntryLeftOut, text));
+    }
     let logs = recovery.filter(|recovery| !recovery.dirty);
     let logs = logs.into_iter().flat_map(|recovery| &recovery.logs);
     let logs = logs.take(named_logs);
@@ -360,14 +374,19 @@ fn described_image(evidence: &Evidence) -> Option<ImageDescription> {
     })
 }
 
-fn orphaned_mount(orphan: OrphanedMountDirectory, is_earlier_state: bool) -> OrphanedMount {
+fn orphaned_mount(
+    orphan: OrphanedMountDirectory,
+    is_earlier_state: bool,
+    may_be_registered: bool,
+) -> OrphanedMount {
     let mount_data = orphan.mount_data.present();
     OrphanedMount {
+        may_be_registered,
         basis: match orphan.inferred_mount_id {
             Some(_) => Basis::Inferred,
             None => Basis::Observed,
         },
-        next_step: next_step_for_orphan(is_earlier_state),
+        next_step: next_step_for_orphan(is_earlier_state, may_be_registered),
         mount_id: mount_data.map_or(orphan.inferred_mount_id, |data| Some(data.mount_id)),
         image_file_path: mount_data.and_then(|data| data.wim_path.clone()),
         mount_path: orphan.mount_path,

@@ -72,18 +72,27 @@ fn no_evidence(error: Error) -> Error {
     kinds.push("an archive (zip, tar)");
     let last = kinds.pop().unwrap_or_default();
     let found = error.found().unwrap_or_default();
-    let remedy = match feature_for(found) {
-        Some(feature) => format!("enable the feature `{feature}`, without which it is not read"),
-        None if found.ends_with("archive") => "unpack it, and name what comes out".to_owned(),
-        None => EXPORT.to_owned(),
+    let remedy = match found.ends_with("archive") {
+        true => "unpack it, and name what comes out",
+        false => EXPORT,
     };
     let kinds = format!("{} or {last}", kinds.join(", "));
-    error.expecting(kinds).or_remedy(remedy)
+    with_feature(error).expecting(kinds).or_remedy(remedy)
+}
+
+/// Says which feature would read the evidence, where this build does without.
+fn with_feature(error: Error) -> Error {
+    match error.found().and_then(feature_for) {
+        Some(feature) => error.or_remedy(format!(
+            "enable the feature `{feature}`, without which it is not read"
+        )),
+        None => error,
+    }
 }
 
 /// The feature that reads what was found, where this build does without.
 fn feature_for(found: &str) -> Option<&'static str> {
-    const ARCHIVES: [&str; 5] = ["zip", "gzip", "xz", "zstd", "bzip2"];
+    const ARCHIVES: [&str; 6] = ["zip", "tar", "gzip", "xz", "zstd", "bzip2"];
     let is_archive = ARCHIVES
         .iter()
         .any(|kind| found.ends_with(&format!(" {kind} archive")));
@@ -150,7 +159,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &InspectOptions) -> Result<Repor
     let inspection = Inspection::new(&name, options);
     let captures = inspection.path(path);
     captures
-        .map(Report::new)
+        .map(report)
         .map_err(|error| error.in_evidence(&*name).or_usual_remedy())
 }
 
@@ -169,8 +178,17 @@ pub fn inspect_stream(
     let inspection = Inspection::new(name, options);
     let captures = inspection.piped(source);
     captures
-        .map(Report::new)
+        .map(report)
         .map_err(|error| error.in_evidence(name).or_usual_remedy())
+}
+
+/// Of what each capture is followed that could not be read in it.
+fn report(captures: Vec<Capture>) -> Report {
+    let captures = captures.into_iter().flat_map(|capture| {
+        let unreadable = capture.unreadable_registrations();
+        [Some(capture), unreadable]
+    });
+    Report::new(captures.flatten().collect())
 }
 
 /// One piece of evidence, by its name, and what is to be done with it.

@@ -13,7 +13,7 @@ use std::io::{Cursor, Read};
 use std::rc::Rc;
 
 use super::machine::SystemEvidence;
-use super::{Inspection, read_start};
+use super::{Inspection, read_start, with_feature};
 use crate::capture::HiveFiles;
 #[cfg(feature = "captured-wim")]
 use crate::capture::WimCapture;
@@ -92,7 +92,7 @@ impl Inspection<'_> {
         let capture = self.export(EvidenceKind::RegistryExport, None, source);
         // That it is none shows in its first lines.
         let capture = capture.map_err(|error| match error.position().and_then(Position::line) {
-            Some(_) => error.or_remedy(REMEDY),
+            Some(_) => with_feature(error).or_remedy(REMEDY),
             None => error,
         })?;
         Ok(vec![capture])

@@ -46,7 +46,7 @@ pub struct MountRegistry {
     pub mounted_images: Observation<()>,
     /// The registrations, in the order in which they are recorded.
     pub registrations: Vec<MountRegistration>,
-    /// How many more are listed and cannot be read, as far as they can be counted; warnings tell where.
+    /// How many more are listed in a hive and cannot be read, as far as they can be counted: warnings of the hive tell where.
     pub unreadable_registrations: u64,
     /// What could not be used.
     pub warnings: Warnings,

@@ -45,12 +45,23 @@ impl SystemFacts {
         }
     }
 
+    fn unreadable(error: &Error) -> SystemFacts {
+        SystemFacts {
+            current_control_set: Observation::Unreadable(error.clone()),
+            last_shutdown: Observation::Unreadable(error.clone()),
+            filter_driver: Observation::Unreadable(error.clone()),
+        }
+    }
+
     /// Reads them from a SYSTEM hive, or from a hive in which someone saved `SYSTEM` as a key.
     ///
     /// A hive that names no current control set is no SYSTEM hive: then it says nothing about the rest. Where the one that it
     /// names is not there, the rest is unreadable.
     pub fn read<R: Read + Seek>(hive: &mut Hive<R>) -> SystemFacts {
-        let system = system_key(hive);
+        let system = match system_key(hive) {
+            Ok(system) => system.unwrap_or_default(),
+            Err(error) => return SystemFacts::unreadable(&error),
+        };
         let current_control_set = dword(hive, &[system, &["Select"]].concat(), "Current");
         let (last_shutdown, filter_driver) = match &current_control_set {
             Observation::Present(number) => {
@@ -67,10 +78,7 @@ impl SystemFacts {
                     ),
                 }
             }
-            Observation::Unreadable(error) => (
-                Observation::Unreadable(error.clone()),
-                Observation::Unreadable(error.clone()),
-            ),
+            Observation::Unreadable(error) => return SystemFacts::unreadable(error),
             Observation::Absent | Observation::NotCaptured(_) => (
                 Observation::NotCaptured(NotCaptured::KindOfEvidence),
                 Observation::NotCaptured(NotCaptured::KindOfEvidence),
@@ -84,13 +92,21 @@ impl SystemFacts {
     }
 }
 
-/// Where a hive holds what the machine calls `HKLM\SYSTEM`: as a whole, or below a key that someone saved it as.
-fn system_key<R: Read + Seek>(hive: &mut Hive<R>) -> &'static [&'static str] {
+/// Where a hive holds what the machine calls `HKLM\SYSTEM`: as a whole, or below a key that someone saved it as. `None` for
+/// another hive.
+///
+/// # Errors
+/// When that cannot be told.
+pub(crate) fn system_key<R: Read + Seek>(
+    hive: &mut Hive<R>,
+) -> Result<Option<&'static [&'static str]>, Error> {
     const SAVED: &[&str] = &["SYSTEM"];
-    match hive.find(&["Select"]) {
-        Ok(None) if matches!(hive.find(SAVED), Ok(Some(_))) => SAVED,
-        _ => &[],
+    const SELECT: &[&str] = &["Select"];
+    if hive.find(SELECT)?.is_some() {
+        return Ok(Some(&[]));
     }
+    let is_saved = hive.find(&[SAVED, SELECT].concat())?.is_some();
+    Ok(is_saved.then_some(SAVED))
 }
 
 fn find_control_set<R: Read + Seek>(hive: &mut Hive<R>, path: &[&str]) -> Result<(), Error> {

@@ -338,11 +338,6 @@ impl Arguments {
             ("--image", "WIM files", self.image.is_some() && !is_wim),
             ("--verify", "WIM files", self.verify && !is_wim),
             (
-                "--log",
-                "hives",
-                !self.logs.is_empty() && kind == RegistryExport,
-            ),
-            (
                 "--code-page",
                 "registry exports",
                 self.code_page.is_some() && has_no_exports,

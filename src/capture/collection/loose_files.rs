@@ -18,6 +18,7 @@ use crate::capture::volume::ReadSeek;
 use crate::error::Error;
 use crate::registry::hive::Hive;
 use crate::registry::software_hive::software_key;
+use crate::registry::system_hive::system_key;
 use crate::warning::{Warning, WarningCode, Warnings};
 
 /// How many members are looked into.
@@ -189,7 +190,7 @@ impl Search<'_> {
         };
         if matches!(software_key(&mut hive), Ok(Some(_))) {
             HiveName::Software
-        } else if matches!(hive.find(&["Select"]), Ok(Some(_))) {
+        } else if matches!(system_key(&mut hive), Ok(Some(_))) {
             HiveName::System
         } else {
             HiveName::Other

@@ -163,9 +163,12 @@ impl Recovered {
         let origin = self.base_block.secondary_sequence;
         let age = |candidate: &Candidate<'_, R>| {
             let sequence = candidate.opened.base_block.primary_sequence;
-            (sequence_distance(origin, sequence), &names[candidate.index])
+            let length = candidate.opened.len;
+            let name = &names[candidate.index];
+            (sequence_distance(origin, sequence), length, name)
         };
-        // Of equal age only in made-up material: their names keep the order in which they were given from mattering.
+        // Of equal age are copies of one log, of which one may be cut off. Names keep the order in which they were given from
+        // mattering.
         new.sort_by(|a, b| age(a).cmp(&age(b)));
         old.sort_by(|a, b| age(a).cmp(&age(b)));
 

@@ -136,7 +136,7 @@ pub struct LeftOut {
 pub(super) struct TransactionLog {
     pub(super) base_block: BaseBlock,
     pub(super) format: LogFormat,
-    len: u64,
+    pub(super) len: u64,
 }
 
 /// What applying a log came to.

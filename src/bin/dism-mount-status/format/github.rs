@@ -56,7 +56,10 @@ impl ReportWriter for Annotations {
             let path = visible_wide(&orphan.mount_path);
             let basis = wording::basis(orphan.basis);
             let next_step = next_step(&orphan.next_step);
-            let message = format!("{path}: {} ({basis})\n{next_step}", wording::ORPHANED);
+            let message = format!(
+                "{path}: {} ({basis})\n{next_step}",
+                wording::orphaned(orphan)
+            );
             annotate(
                 "warning",
                 capture,

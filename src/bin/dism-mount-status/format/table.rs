@@ -174,7 +174,7 @@ impl Page<'_> {
         }
         let basis = format!("({})", wording::basis(orphan.basis));
         let basis = self.styled(FAINT, &basis);
-        let why = format!("{} {basis}", wording::ORPHANED);
+        let why = format!("{} {basis}", wording::orphaned(orphan));
         self.paragraph(&format!("{margin}- "), &why)?;
         self.next_step(margin, &orphan.next_step)
     }

@@ -5,7 +5,7 @@ use dism_mount_status::registry::hive::Recovery;
 use dism_mount_status::visible::{visible, visible_wide};
 use dism_mount_status::{
     Basis, Capture, CaptureError, DismMountMode, DismMountStatus, EvidenceKind, ImageDescription,
-    Liveness, MountedImage, OtherValue, Warning, WarningCode, WideString,
+    Liveness, MountedImage, OrphanedMount, OtherValue, Warning, WarningCode, WideString,
 };
 
 /// How many bytes of an unknown value are shown.
@@ -15,8 +15,12 @@ pub(crate) const NOT_RECORDED: &str = "(not recorded)";
 /// Why an image is Ok of which there is nothing to say.
 pub(crate) const NO_FINDINGS: &str = "the mount was completed, the machine is taken to have been running since, and nothing speaks against it";
 /// What an orphaned mount directory is.
-pub(crate) const ORPHANED: &str =
-    "no registration names this mount directory, so DISM lists nothing";
+pub(crate) fn orphaned(orphan: &OrphanedMount) -> &'static str {
+    match orphan.may_be_registered {
+        false => "no registration names this mount directory, so DISM lists nothing",
+        true => "none of the registrations that could be read names this mount directory",
+    }
+}
 /// What is said of a step that cannot be undone.
 pub(crate) const DESTROYS_CHANGES: &str = "This destroys changes that were not committed.";
 
@@ -130,12 +134,6 @@ pub(crate) fn nothing_mounted(capture: &Capture) -> NothingMounted {
     {
         let what = "Not known whether anything is mounted:";
         (false, what, visible(&warning.message()))
-    } else if capture.unreadable_registrations > 0 {
-        let registrations = usize::try_from(capture.unreadable_registrations);
-        let registrations = registrations.unwrap_or(usize::MAX);
-        let registrations = counted(registrations, "registration", "registrations");
-        let why = format!("{registrations} cannot be read.");
-        (false, "Not known what is mounted:", why)
     } else if warnings.any(may_hide_mounts) {
         let why = "but not all of the evidence could be used.";
         (false, "No mounted image was found,", why.to_owned())

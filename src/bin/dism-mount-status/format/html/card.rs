@@ -162,7 +162,7 @@ pub(super) fn orphan(orphan: &OrphanedMount) -> Entry {
         let id = evidence(&id.to_string());
         let _ = writeln!(body, "<dt>Mount id</dt><dd>{id}</dd>");
     }
-    let why = message(wording::ORPHANED);
+    let why = message(wording::orphaned(orphan));
     let basis = wording::basis(orphan.basis);
     let _ = writeln!(
         body,

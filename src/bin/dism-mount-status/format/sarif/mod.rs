@@ -226,7 +226,7 @@ fn orphan_result(capture: &Capture, orphan: &OrphanedMount) -> ResultObject {
         level: Level::Warning,
         message: message(format!(
             "{path} is orphaned: {}.{}",
-            wording::ORPHANED,
+            wording::orphaned(orphan),
             next(&orphan.next_step)
         )),
         locations: [location(capture, Some(&orphan.mount_path))],
