@@ -105,6 +105,17 @@ codes! {
     }
 }
 
+impl WarningCode {
+    /// Whether mounted images may be missing from a report for what such a warning tells: that none is there is then not certain.
+    pub fn may_hide_mounts(self) -> bool {
+        use WarningCode::{StreamsNotShown, SystemHiveNotUsed, TrailingBytes, Wow64Twin};
+        !matches!(
+            self,
+            Wow64Twin | SystemHiveNotUsed | TrailingBytes | StreamsNotShown
+        )
+    }
+}
+
 /// Something in the evidence that could not be used, while the rest was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {

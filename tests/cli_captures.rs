@@ -388,6 +388,14 @@ fn where_not_all_registrations_are_known_no_directory_is_called_nobodys() {
     let unknown = ([true.into(), observed], look_up);
     let folder = with_a_lost_registration();
     assert_eq!(orphan(folder.path(), &["."]), unknown);
+    // The newest registrations may be in logs that are not there.
+    let hive = folder.path().join("Windows/System32/config/SOFTWARE");
+    let sound = captures().join("orphaned-mount/tree/Windows/System32/config/SOFTWARE");
+    let mut bytes = fs::read(sound).unwrap();
+    bytes[4] ^= 1;
+    bytes[508] ^= 1;
+    fs::write(hive, bytes).unwrap();
+    assert_eq!(orphan(folder.path(), &["."]), unknown);
     // No registry at all.
     let files = tempfile::TempDir::new().unwrap();
     fs::create_dir_all(files.path().join("D/mount")).unwrap();

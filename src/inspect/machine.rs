@@ -112,7 +112,9 @@ impl RegistryEvidence {
         warn_of_other_files(self.recovery.as_ref(), named_logs, &mut warnings);
         let liveness = options.captured.unwrap_or(self.liveness);
         // Else a mount directory that seems to be nobody's may be that of a registration.
+        let mut codes = warnings.as_slice().iter().map(Warning::code);
         let is_registry_known = self.registry.unreadable_registrations == 0
+            && !codes.any(WarningCode::may_hide_mounts)
             && matches!(
                 self.registry.mounted_images,
                 Observation::Present(()) | Observation::Absent

@@ -182,7 +182,7 @@ pub fn inspect_stream(
         .map_err(|error| error.in_evidence(name).or_usual_remedy())
 }
 
-/// Of what each capture is followed that could not be read in it.
+/// The captures, each followed by what could not be read in it.
 fn report(captures: Vec<Capture>) -> Report {
     let captures = captures.into_iter().flat_map(|capture| {
         let unreadable = capture.unreadable_registrations();

@@ -134,7 +134,7 @@ pub(crate) fn nothing_mounted(capture: &Capture) -> NothingMounted {
     {
         let what = "Not known whether anything is mounted:";
         (false, what, visible(&warning.message()))
-    } else if warnings.any(may_hide_mounts) {
+    } else if warnings.any(|warning| warning.code().may_hide_mounts()) {
         let why = "but not all of the evidence could be used.";
         (false, "No mounted image was found,", why.to_owned())
     } else {
@@ -159,15 +159,6 @@ pub(crate) fn warnings(capture: &Capture) -> Vec<&Warning> {
 /// Whether mounts are registered elsewhere: that is told where the mounted images would stand.
 fn is_elsewhere(warning: &Warning) -> bool {
     warning.code() == WarningCode::MountRegistryNotInEvidence
-}
-
-/// Whether registrations may be missing for what a warning tells.
-fn may_hide_mounts(warning: &Warning) -> bool {
-    use WarningCode::{StreamsNotShown, SystemHiveNotUsed, TrailingBytes, Wow64Twin};
-    !matches!(
-        warning.code(),
-        Wow64Twin | SystemHiveNotUsed | TrailingBytes | StreamsNotShown
-    )
 }
 
 /// A text of the registration.
