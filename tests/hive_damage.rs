@@ -72,6 +72,18 @@ fn hives_are_known_by_their_base_block_or_their_first_bin() {
 }
 
 #[test]
+fn a_hive_shows_what_was_done_to_it_and_a_key_how_many_it_says_it_has() {
+    let mut hive = open(&small()).unwrap();
+    assert!(format!("{hive:?}").contains("recovery: Recovery"));
+    let root = hive.root().unwrap();
+    let subkey = hive.find(&["sub"]).unwrap().unwrap();
+    assert_eq!((root.subkey_count(), subkey.subkey_count()), (1, 0));
+    let two = Key::new("root").key(Key::new("a")).key(Key::new("b"));
+    let mut hive = open(&HiveWriter::default().write(&two)).unwrap();
+    assert_eq!(hive.root().unwrap().subkey_count(), 2);
+}
+
+#[test]
 fn a_file_shorter_than_a_base_block_is_no_hive() {
     let error = open(&small()[..511]).err().unwrap();
     assert_eq!(error.found(), Some("a file of 511 bytes"));

@@ -134,6 +134,26 @@ fn a_registration_whose_key_is_damaged_is_counted() {
 }
 
 #[test]
+fn a_damaged_part_of_the_list_of_registrations_counts_as_one() {
+    let mut images = Key::new("Mounted Images");
+    for number in 1..=4 {
+        images = images.key(Key::new(format!("{number}").as_str()));
+    }
+    let writer = HiveWriter {
+        leaf_len: 2,
+        ..HiveWriter::default()
+    };
+    let root = Key::new("root").key_at(&["Microsoft", "WIMMount"], images);
+    let mut hive = writer.write(&root);
+    assert_eq!(read(&hive).unreadable_registrations, 0);
+    let leaf = hive.windows(4).position(|it| it == b"lh\x02\0").unwrap();
+    hive[leaf] = b'x';
+    let registry = read(&hive);
+    assert_eq!(registry.unreadable_registrations, 1);
+    assert_eq!(registry.registrations.len(), 2);
+}
+
+#[test]
 fn the_hive_of_a_user_says_nothing_of_mounts() {
     let users = Key::new("root").key_at(&["Software", "Microsoft"], Key::new("Windows"));
     let registry = read(&written(&users));
