@@ -44,6 +44,8 @@ codes! {
         NewestChangesMissing = "newest-changes-missing",
         /// A transaction log, or entries of it, could not be applied.
         LogEntryLeftOut = "log-entry-left-out",
+        /// A transaction log that was named, and is none or belongs to nothing in the evidence.
+        LogNotUsed = "log-not-used",
         /// A structure of a hive that was read although the size of its cell is wrong.
         CellDamaged = "cell-damaged",
         /// A key that cannot be read.
@@ -108,10 +110,17 @@ codes! {
 impl WarningCode {
     /// Whether mounted images may be missing from a report for what such a warning tells: that none is there is then not certain.
     pub fn may_hide_mounts(self) -> bool {
-        use WarningCode::{StreamsNotShown, SystemHiveNotUsed, TrailingBytes, Wow64Twin};
+        use WarningCode::{
+            LogNotUsed, StreamsNotShown, SystemHiveNotUsed, TrailingBytes, UnknownKey, Wow64Twin,
+        };
         !matches!(
             self,
-            Wow64Twin | SystemHiveNotUsed | TrailingBytes | StreamsNotShown
+            LogNotUsed
+                | StreamsNotShown
+                | SystemHiveNotUsed
+                | TrailingBytes
+                | UnknownKey
+                | Wow64Twin
         )
     }
 }

@@ -396,6 +396,20 @@ fn where_not_all_registrations_are_known_no_directory_is_called_nobodys() {
     bytes[508] ^= 1;
     fs::write(hive, bytes).unwrap();
     assert_eq!(orphan(folder.path(), &["."]), unknown);
+    // An export of one registration says nothing of others.
+    let one = "Windows Registry Editor Version 5.00\n\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\WIMMount\\Mounted Images\\x]\n\"Mount Path\"=\"C:\\\\other\"\n";
+    fs::write(folder.path().join("one.reg"), one).unwrap();
+    let drive = format!(
+        "--drive=C={}",
+        captures().join("orphaned-mount/tree").display()
+    );
+    assert_eq!(orphan(folder.path(), &[&drive, "one.reg"]), unknown);
+    let all = one.replace(
+        "\\x]",
+        "]\n[HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\WIMMount\\Mounted Images\\x]",
+    );
+    fs::write(folder.path().join("all.reg"), all).unwrap();
+    assert_eq!(orphan(folder.path(), &[&drive, "all.reg"]), known);
     // No registry at all.
     let files = tempfile::TempDir::new().unwrap();
     fs::create_dir_all(files.path().join("D/mount")).unwrap();
@@ -425,7 +439,7 @@ fn logs_that_are_named_are_used_or_warned_of() {
         );
         let report: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
         let warnings = report["captures"][0]["warnings"].as_array().unwrap().iter();
-        let of_logs = warnings.filter(|it| it["code"] == "log-entry-left-out");
+        let of_logs = warnings.filter(|it| it["code"] == "log-not-used");
         let messages = of_logs.map(|it| it["message"].as_str().unwrap().to_owned());
         messages.collect::<Vec<_>>()
     };
@@ -437,5 +451,18 @@ fn logs_that_are_named_are_used_or_warned_of() {
     assert_eq!(
         warnings("data"),
         ["there is no hive to which the logs that were named could belong"]
+    );
+    // They take nothing from what the evidence says.
+    fs::copy(
+        captures().join("../registry/nothing-mounted.reg"),
+        folder.path().join("nothing.reg"),
+    )
+    .unwrap();
+    let nothing = ["--format=dism", "--log=other.LOG1", "nothing.reg"];
+    let nothing = run(folder.path(), &nothing);
+    assert!(
+        nothing.stdout.contains("completed successfully"),
+        "{}",
+        nothing.stdout
     );
 }

@@ -18,7 +18,8 @@ use dism_mount_status::capture::collection::{Collected, Collection};
 use dism_mount_status::capture::{CapturedMachine, Scope};
 use dism_mount_status::registry::{MountRegistry, RegistryExport};
 use dism_mount_status::{
-    Error, Evidence, Liveness, NotCaptured, Observation, WarningCode, Warnings,
+    Error, Evidence, InspectOptions, Liveness, NotCaptured, Observation, WarningCode, Warnings,
+    inspect,
 };
 use hive_writer::{HiveWriter, Key, LogEntry, entries_log, set_sequence};
 use proptest::prelude::*;
@@ -582,6 +583,26 @@ fn a_saved_hive_is_known_by_its_keys() {
     let mut found = machine(&collection, 0);
     assert!(found.system().unwrap().hive_name().ends_with("y.hiv"));
     assert_eq!(registered_paths(&mut found), [r"C:\saved"]);
+}
+
+#[test]
+fn a_saved_hive_that_is_too_damaged_to_tell_is_not_passed_over() {
+    let mut damaged = registry_of(r"C:\lost");
+    let root = damaged.windows(2).position(|it| it == b"nk").unwrap();
+    damaged[root] = b'x';
+    for others in [vec![], vec![("a/x.hiv".to_owned(), registry_of(MOUNT))]] {
+        let lost = ("b/y.hiv".to_owned(), damaged.clone());
+        let files = [others.clone(), vec![lost]].concat();
+        let archive = Tree::new().file("x.zip", zipped(&files));
+        let report = inspect(archive.at("x.zip"), &InspectOptions::default()).unwrap();
+        let errors = report.captures.iter().filter_map(|it| it.error.as_ref());
+        let errors: Vec<_> = errors.map(|it| it.message.as_str()).collect();
+        assert!(
+            errors[..].len() == 1 && errors[0].contains("y.hiv"),
+            "{errors:?}"
+        );
+        assert_eq!(report.mounted_images().count(), others.len());
+    }
 }
 
 /// Spells a name as Velociraptor does.

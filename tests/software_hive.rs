@@ -154,6 +154,20 @@ fn a_damaged_part_of_the_list_of_registrations_counts_as_one() {
 }
 
 #[test]
+fn registrations_beyond_a_wrong_count_are_not_passed_over() {
+    let path = ["Microsoft", "WIMMount", "Mounted Images"];
+    let root = Key::new("root").key_at(&path, registration());
+    let mut hive = written(&root);
+    let name = hive.windows(14).position(|it| it == b"Mounted Images");
+    // The number of subkeys of the key.
+    let count = name.unwrap() - 76 + 20;
+    assert_eq!(hive[count], 1);
+    hive[count] = 2;
+    assert_eq!(read(&hive).unreadable_registrations, 1);
+    assert_eq!(read(&hive).registrations.len(), 1);
+}
+
+#[test]
 fn the_hive_of_a_user_says_nothing_of_mounts() {
     let users = Key::new("root").key_at(&["Software", "Microsoft"], Key::new("Windows"));
     let registry = read(&written(&users));

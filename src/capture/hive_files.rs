@@ -111,6 +111,12 @@ impl HiveFiles {
         &self.hive.name
     }
 
+    /// What messages call the hive where it lies in an archive or an image: on this host the evidence tells.
+    pub(crate) fn name_in_capture(&self) -> Option<&str> {
+        let is_elsewhere = self.hive.place.is_none();
+        is_elsewhere.then_some(&self.hive.name)
+    }
+
     /// What messages call the logs.
     pub fn log_names(&self) -> impl Iterator<Item = &str> {
         self.logs.iter().map(|log| &*log.name)
@@ -121,13 +127,25 @@ impl HiveFiles {
     /// # Errors
     /// When the hive or a log cannot be read, or the hive is not one.
     pub fn open(self) -> Result<Hive<Box<dyn ReadSeek>>, Error> {
+        let is_named: Vec<bool> = self.logs.iter().map(|log| log.is_named).collect();
         let logs = self.logs.into_iter();
         let logs = logs.map(|log| match log.is_named {
             true => (log.name, log.data),
             false => (base_name(&log.name).to_owned(), log.data),
         });
-        Hive::open_with_logs(self.hive.data, logs.collect())
-            .map_err(|error| error.in_evidence(self.hive.name))
+        let mut hive = Hive::open_with_logs(self.hive.data, logs.collect())
+            .map_err(|error| error.in_evidence(self.hive.name))?;
+        // A hive that needs no log says nothing of those that are none: beside a hive they may be empty.
+        if !hive.recovery().dirty {
+            let logs = hive.recovery().logs.iter().zip(is_named);
+            let none = logs.filter(|(log, is_named)| *is_named && log.format.is_none());
+            let text = "is no transaction log, or a damaged one: nothing of it is used";
+            let warnings: Vec<_> = none
+                .map(|(log, _)| Warning::new(WarningCode::LogNotUsed, text).in_evidence(&log.name))
+                .collect();
+            warnings.into_iter().for_each(|it| hive.add_warning(it));
+        }
+        Ok(hive)
     }
 
     /// The hive of this name in a folder of the captured machine.

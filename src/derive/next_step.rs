@@ -44,7 +44,7 @@ pub(crate) fn next_step_for_orphan(is_earlier_state: bool, may_be_registered: bo
         (false, true) => step(
             LIST,
             false,
-            "Look up whether it is mounted: not all registrations are known. If it is not listed, `dism /Cleanup-Mountpoints`, which destroys uncommitted changes.",
+            "Look up whether it is mounted: its registration may be among what could not be read here. If it is not listed, `dism /Cleanup-Mountpoints`, which destroys uncommitted changes.",
         ),
         (false, false) => step(
             CLEANUP,

@@ -81,6 +81,7 @@ impl RegistryEvidence {
                 mounted_images: Observation::NotCaptured(NotCaptured::Path),
                 registrations: Vec::new(),
                 unreadable_registrations: 0,
+                lists_all: false,
                 warnings,
             },
             recovery: None,
@@ -108,17 +109,10 @@ impl RegistryEvidence {
         let options = inspection.options;
         let registrations = self.registry.registrations;
         let mut warnings = self.registry.warnings;
-        let named_logs = options.logs.len();
-        warn_of_other_files(self.recovery.as_ref(), named_logs, &mut warnings);
         let liveness = options.captured.unwrap_or(self.liveness);
         // Else a mount directory that seems to be nobody's may be that of a registration.
-        let mut codes = warnings.as_slice().iter().map(Warning::code);
         let is_registry_known = self.registry.unreadable_registrations == 0
-            && !codes.any(WarningCode::may_hide_mounts)
-            && matches!(
-                self.registry.mounted_images,
-                Observation::Present(()) | Observation::Absent
-            )
+            && self.registry.lists_all
             && registrations.iter().all(|registration| {
                 let path = registration.mount_path.present();
                 path.is_some_and(|path| !path.is_blank())
@@ -269,7 +263,10 @@ impl SystemEvidence {
         }
         system.warnings.extend_from(hive.into_warnings(), &name);
         if !system.facts.current_control_set.is_present() {
-            let text = "names no current control set: nothing of it is used";
+            let text = match unreadable(&system.facts.current_control_set) {
+                Some(error) => error.to_string(),
+                None => "names no current control set: nothing of it is used".to_owned(),
+            };
             let warning = Warning::new(WarningCode::SystemHiveNotUsed, text);
             system.warnings.push(warning.in_evidence(name));
             return Ok(system);
@@ -316,19 +313,16 @@ fn unreadable<T>(observation: &Observation<T>) -> Option<&Error> {
     }
 }
 
-/// Warns of what the caller names as logs of a hive that needs none, and that are none. Those beside a hive may be empty.
-fn warn_of_other_files(recovery: Option<&Recovery>, named_logs: usize, warnings: &mut Warnings) {
-    if recovery.is_none() && named_logs > 0 {
-        let text = "there is no hive to which the logs that were named could belong";
-        warnings.push(Warning::new(WarningCode::LogEntryLeftOut, text));
-    }
-    let logs = recovery.filter(|recovery| !recovery.dirty);
-    let logs = logs.into_iter().flat_map(|recovery| &recovery.logs);
-    let logs = logs.take(named_logs);
-    for log in logs.filter(|log| log.format.is_none()) {
-        let text = "is no transaction log, or a damaged one: nothing of it is used";
-        let warning = Warning::new(WarningCode::LogEntryLeftOut, text);
-        warnings.push(warning.in_evidence(&log.name));
+/// Where not all of a capture could be used, a registration that is not known may name what seems to be nobody's mount.
+pub(super) fn doubt_orphans(capture: &mut Capture) {
+    let mut codes = capture.warnings.iter().map(Warning::code);
+    if codes.any(WarningCode::may_hide_mounts) {
+        for orphan in &mut capture.orphaned_mounts {
+            orphan.may_be_registered = true;
+            if orphan.next_step.destroys_changes {
+                orphan.next_step = next_step_for_orphan(false, true);
+            }
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use std::rc::Rc;
 pub use self::companions::companions;
 pub use self::identify::identify;
 pub use self::listener::Listener;
-use self::machine::{RegistryEvidence, SystemEvidence};
+use self::machine::{RegistryEvidence, SystemEvidence, doubt_orphans};
 use crate::allowance::Allowance;
 #[cfg(feature = "collection")]
 use crate::capture::collection::{Collected, Collection};
@@ -43,7 +43,8 @@ use crate::registry::mounted_devices::{MountedDevices, PartitionIdentity};
 use crate::registry::{CodePage, RegistryExport, system_root};
 use crate::report::{Capture, EvidenceKind, Report};
 #[cfg(feature = "collection")]
-use crate::warning::{Warning, WarningCode, Warnings};
+use crate::warning::Warnings;
+use crate::warning::{Warning, WarningCode};
 #[cfg(feature = "captured-wim")]
 use crate::wim::VerificationProgress;
 
@@ -159,7 +160,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &InspectOptions) -> Result<Repor
     let inspection = Inspection::new(&name, options);
     let captures = inspection.path(path);
     captures
-        .map(report)
+        .map(|captures| report(captures, options))
         .map_err(|error| error.in_evidence(&*name).or_usual_remedy())
 }
 
@@ -178,13 +179,23 @@ pub fn inspect_stream(
     let inspection = Inspection::new(name, options);
     let captures = inspection.piped(source);
     captures
-        .map(report)
+        .map(|captures| report(captures, options))
         .map_err(|error| error.in_evidence(name).or_usual_remedy())
 }
 
 /// The captures, each followed by what could not be read in it.
-fn report(captures: Vec<Capture>) -> Report {
-    let captures = captures.into_iter().flat_map(|capture| {
+fn report(mut captures: Vec<Capture>, options: &InspectOptions) -> Report {
+    let is_any_hive = captures.iter().any(|capture| capture.recovery.is_some());
+    if !options.logs.is_empty()
+        && !is_any_hive
+        && let Some(first) = captures.first_mut()
+    {
+        let text = "there is no hive to which the logs that were named could belong";
+        let warning = Warning::new(WarningCode::LogNotUsed, text);
+        first.warnings.push(warning);
+    }
+    let captures = captures.into_iter().flat_map(|mut capture| {
+        doubt_orphans(&mut capture);
         let unreadable = capture.unreadable_registrations();
         [Some(capture), unreadable]
     });
@@ -509,6 +520,7 @@ impl<'a> Inspection<'a> {
         let mut evidence = match machine.take_software() {
             Some(mut software) => {
                 software.add_logs(&self.options.logs)?;
+                let name = software.name_in_capture().map(str::to_owned);
                 let mut hive = software.open()?;
                 if let Observation::Present(root) = system_root(&mut hive) {
                     machine.set_system_root(root);
@@ -520,7 +532,11 @@ impl<'a> Inspection<'a> {
                 if let Some(devices) = &devices {
                     named = machine.set_mounted_devices(devices);
                 }
-                RegistryEvidence::read(kind, liveness, hive, system)?
+                let evidence = RegistryEvidence::read(kind, liveness, hive, system);
+                evidence.map_err(|error| match name {
+                    Some(name) => error.in_evidence(name),
+                    None => error,
+                })?
             }
             None => RegistryEvidence::none(kind, liveness),
         };

@@ -48,6 +48,8 @@ pub struct MountRegistry {
     pub registrations: Vec<MountRegistration>,
     /// How many more are listed in a hive and cannot be read, as far as they can be counted: warnings of the hive tell where.
     pub unreadable_registrations: u64,
+    /// Whether the evidence has the list of them, and not only some of the keys in it.
+    pub(crate) lists_all: bool,
     /// What could not be used.
     pub warnings: Warnings,
 }
@@ -86,6 +88,8 @@ pub struct MountRegistryCollector {
     kept_bytes: usize,
     is_full: bool,
     has_mounted_images: bool,
+    /// Whether the key itself is there, and not only some below it.
+    lists_all: bool,
     has_wim_mount: bool,
     covers_wim_mount: Option<bool>,
     warnings: Warnings,
@@ -188,7 +192,10 @@ impl MountRegistryCollector {
         match place {
             Place::Elsewhere => return,
             Place::WimMount => {}
-            Place::MountedImages => self.has_mounted_images |= !is_wow64,
+            Place::MountedImages => {
+                self.has_mounted_images |= !is_wow64;
+                self.lists_all |= !is_wow64;
+            }
             Place::Registration if is_wow64 => {
                 let text = format!("{} is not used by Windows and not judged", key.path);
                 self.warnings
@@ -317,6 +324,7 @@ impl MountRegistryCollector {
             },
             registrations: keys.map(MountRegistration::from_key).collect(),
             unreadable_registrations: 0,
+            lists_all: self.lists_all || self.covers_wim_mount == Some(true),
             warnings: self.warnings,
         }
     }

@@ -38,6 +38,7 @@ impl MountRegistry {
         }
         let mut registry = collector.into_registry();
         registry.unreadable_registrations = unreadable_registrations;
+        registry.lists_all = software.is_some();
         if !registry.mounted_images.is_present() {
             registry.mounted_images = match software {
                 Some(_) => Observation::Absent,

@@ -185,15 +185,17 @@ impl Search<'_> {
         let Ok(data) = self.members.open(index) else {
             return HiveName::Other;
         };
-        let Ok(mut hive) = Hive::open(ReadAtCursor::new(data)) else {
-            return HiveName::Other;
-        };
-        if matches!(software_key(&mut hive), Ok(Some(_))) {
-            HiveName::Software
-        } else if matches!(system_key(&mut hive), Ok(Some(_))) {
-            HiveName::System
-        } else {
-            HiveName::Other
+        let keys = Hive::open(ReadAtCursor::new(data)).and_then(|mut hive| {
+            let is_software = software_key(&mut hive)?.is_some();
+            Ok((is_software, system_key(&mut hive)?.is_some()))
+        });
+        match keys {
+            Ok((true, _)) => HiveName::Software,
+            Ok((false, true)) => HiveName::System,
+            Ok((false, false)) => HiveName::Other,
+            // One that is too damaged to tell is taken for SOFTWARE, so that it is reported.
+            Err(error) if !error.is_unsupported() => HiveName::Software,
+            Err(_) => HiveName::Other,
         }
     }
 

@@ -217,6 +217,11 @@ impl<R: Read + Seek> Hive<R> {
         Ok(Some(key))
     }
 
+    /// Adds a warning about what was given along with the hive.
+    pub(crate) fn add_warning(&mut self, warning: Warning) {
+        self.warnings.push(warning);
+    }
+
     fn warn(&mut self, code: WarningCode, position: Position, text: impl Into<String>) {
         // Past the limit warnings are only counted, and what was warned of does not grow either.
         if self.warnings.as_slice().len() == Warnings::LIMIT || self.warned.insert((code, position))

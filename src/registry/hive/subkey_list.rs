@@ -72,6 +72,8 @@ pub(super) struct SubkeyList {
     pub(super) subkeys: Vec<Subkey>,
     /// Why some are missing.
     damage: Option<Error>,
+    /// Whether the lists have more or fewer of them than the key says.
+    is_miscounted: bool,
 }
 
 /// What looking for a name by the order of the list came to.
@@ -111,7 +113,7 @@ impl<R: Read + Seek> Hive<R> {
     }
 
     /// Visits the subkeys of a key, as [`subkeys`](Self::subkeys) gives them, one after the other until it breaks off. Gives
-    /// how many cannot be read, as far as they can be counted: a part of the list counts as one.
+    /// how many cannot be read, as far as they can be counted: a part of the list, or those that a wrong count tells of, as one.
     pub(crate) fn each_subkey(
         &mut self,
         key: &KeyNode,
@@ -119,7 +121,7 @@ impl<R: Read + Seek> Hive<R> {
     ) -> Result<u64, Error> {
         let list = self.subkey_list(key)?;
         let mut met = MetSubkeys::default();
-        let mut unreadable = u64::from(list.damage.is_some());
+        let mut unreadable = u64::from(list.damage.is_some() || list.is_miscounted);
         for &subkey in &list.subkeys {
             match self.meet(subkey, &mut met) {
                 Met::First(subkey) => {
@@ -242,6 +244,7 @@ impl<R: Read + Seek> Hive<R> {
         let mut list = SubkeyList {
             subkeys: Vec::new(),
             damage: None,
+            is_miscounted: false,
         };
         if key.subkey_count == 0 {
             return Ok(list);
@@ -273,7 +276,8 @@ impl<R: Read + Seek> Hive<R> {
         } else {
             in_lists = self.leaf(key.subkey_list, most, &mut list)?;
         }
-        if in_lists as u64 != u64::from(key.subkey_count) {
+        list.is_miscounted = in_lists as u64 != u64::from(key.subkey_count);
+        if list.is_miscounted {
             self.warn(
                 WarningCode::CountMismatch,
                 cell.position(),
