@@ -111,15 +111,18 @@ impl WarningCode {
     /// Whether mounted images may be missing from a report for what such a warning tells: that none is there is then not certain.
     pub fn may_hide_mounts(self) -> bool {
         use WarningCode::{
-            LogNotUsed, StreamsNotShown, SystemHiveNotUsed, TrailingBytes, UnknownKey, Wow64Twin,
+            ImageXmlMalformed, LogNotUsed, MountDataMalformed, ReparseDataMalformed,
+            StreamsNotShown, SystemHiveNotUsed, TrailingBytes, Wow64Twin,
         };
         !matches!(
             self,
-            LogNotUsed
+            ImageXmlMalformed
+                | LogNotUsed
+                | MountDataMalformed
+                | ReparseDataMalformed
                 | StreamsNotShown
                 | SystemHiveNotUsed
                 | TrailingBytes
-                | UnknownKey
                 | Wow64Twin
         )
     }

@@ -162,9 +162,18 @@ fn registrations_beyond_a_wrong_count_are_not_passed_over() {
     // The number of subkeys of the key.
     let count = name.unwrap() - 76 + 20;
     assert_eq!(hive[count], 1);
-    hive[count] = 2;
-    assert_eq!(read(&hive).unreadable_registrations, 1);
-    assert_eq!(read(&hive).registrations.len(), 1);
+    for (wrong, registrations) in [(0, 0), (2, 1)] {
+        hive[count] = wrong;
+        assert_eq!(read(&hive).unreadable_registrations, 1);
+        assert_eq!(read(&hive).registrations.len(), registrations);
+    }
+    // On the way there nobody can tell.
+    hive[count] = 1;
+    let name = hive.windows(8).position(|it| it == b"WIMMount").unwrap();
+    hive[name - 76 + 20] = 0;
+    let mut hive = Hive::open(Cursor::new(hive)).unwrap();
+    let error = MountRegistry::read_from_hive(&mut hive).unwrap_err();
+    assert_eq!(error.found(), Some("another number of them"));
 }
 
 #[test]

@@ -185,7 +185,8 @@ pub fn inspect_stream(
 
 /// The captures, each followed by what could not be read in it.
 fn report(mut captures: Vec<Capture>, options: &InspectOptions) -> Report {
-    let is_any_hive = captures.iter().any(|capture| capture.recovery.is_some());
+    let has_hive = |capture: &Capture| capture.recovery.is_some() || capture.error.is_some();
+    let is_any_hive = captures.iter().any(has_hive);
     if !options.logs.is_empty()
         && !is_any_hive
         && let Some(first) = captures.first_mut()
@@ -534,8 +535,8 @@ impl<'a> Inspection<'a> {
                 }
                 let evidence = RegistryEvidence::read(kind, liveness, hive, system);
                 evidence.map_err(|error| match name {
-                    Some(name) => error.in_evidence(name),
-                    None => error,
+                    Some(name) if part.as_deref() != Some(&*name) => error.in_evidence(name),
+                    _ => error,
                 })?
             }
             None => RegistryEvidence::none(kind, liveness),

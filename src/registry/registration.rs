@@ -354,7 +354,22 @@ fn place(levels: &[&[u16]]) -> (Place, bool) {
 
 /// Whether an export that begins with this key would hold `Microsoft\WIMMount`, were it there.
 fn covers_wim_mount(levels: &[&[u16]]) -> bool {
+    let is_another_hive = |level: &[u16]| {
+        let others = [
+            ".DEFAULT",
+            "BCD00000000",
+            "COMPONENTS",
+            "DRIVERS",
+            "HARDWARE",
+            "SAM",
+            "SECURITY",
+            "SYSTEM",
+        ];
+        others.iter().any(|other| is(level, other))
+            || level.starts_with(&"S-1-".encode_utf16().collect::<Vec<_>>())
+    };
     match levels {
+        [_, hive, ..] if is_another_hive(hive) => false,
         [root] | [root, _] => is(root, "HKEY_LOCAL_MACHINE") || is(root, "HKEY_USERS"),
         [.., node, _] if is(node, "WOW6432NODE") => false,
         [root, _, microsoft] => {

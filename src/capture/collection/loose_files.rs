@@ -67,6 +67,7 @@ impl LooseFiles {
             members,
             files: LooseFiles::default(),
             hives: Vec::new(),
+            damaged: Vec::new(),
             logs: Vec::new(),
             failures: 0,
         };
@@ -79,6 +80,8 @@ struct Search<'a> {
     members: &'a Members,
     files: LooseFiles,
     hives: Vec<Found>,
+    /// Hives of which it cannot be told which they are.
+    damaged: Vec<u32>,
     logs: Vec<Found>,
     failures: u64,
 }
@@ -155,7 +158,17 @@ impl Search<'_> {
             true => self.logs.push(found),
             false => {
                 if let HiveName::Unnamed | HiveName::Other = found.start.hive {
-                    found.start.hive = self.hive_by_keys(index);
+                    match self.hive_by_keys(index) {
+                        Ok(hive) => found.start.hive = hive,
+                        // As it may be SOFTWARE, it is reported.
+                        Err(error)
+                            if found.start.hive == HiveName::Unnamed && !error.is_unsupported() =>
+                        {
+                            self.damaged.push(index);
+                            return Ok(());
+                        }
+                        Err(_) => {}
+                    }
                 }
                 self.hives.push(found);
             }
@@ -181,26 +194,34 @@ impl Search<'_> {
     }
 
     /// Which hive it is that was loaded from a path which does not tell: `reg save` leaves none.
-    fn hive_by_keys(&self, index: u32) -> HiveName {
-        let Ok(data) = self.members.open(index) else {
-            return HiveName::Other;
-        };
-        let keys = Hive::open(ReadAtCursor::new(data)).and_then(|mut hive| {
-            let is_software = software_key(&mut hive)?.is_some();
-            Ok((is_software, system_key(&mut hive)?.is_some()))
-        });
-        match keys {
-            Ok((true, _)) => HiveName::Software,
-            Ok((false, true)) => HiveName::System,
-            Ok((false, false)) => HiveName::Other,
-            // One that is too damaged to tell is taken for SOFTWARE, so that it is reported.
-            Err(error) if !error.is_unsupported() => HiveName::Software,
-            Err(_) => HiveName::Other,
+    ///
+    /// # Errors
+    /// When it is too damaged to tell.
+    fn hive_by_keys(&self, index: u32) -> Result<HiveName, Error> {
+        let mut hive = Hive::open(ReadAtCursor::new(self.members.open(index)?))?;
+        if software_key(&mut hive)?.is_some() {
+            return Ok(HiveName::Software);
         }
+        Ok(match system_key(&mut hive)? {
+            Some(_) => HiveName::System,
+            None => HiveName::Other,
+        })
     }
 
     /// Finds the logs of each hive, and the SYSTEM hive of each SOFTWARE hive.
     fn match_hives(mut self, warnings: &mut Warnings) -> LooseFiles {
+        let damaged = std::mem::take(&mut self.damaged);
+        let damaged = damaged.into_iter().map(|software| LooseHive {
+            software,
+            logs: Vec::new(),
+            system: None,
+        });
+        let mut files = self.match_readable_hives(warnings);
+        files.hives.extend(damaged);
+        files
+    }
+
+    fn match_readable_hives(mut self, warnings: &mut Warnings) -> LooseFiles {
         let of = |hive| {
             let hives = self
                 .hives

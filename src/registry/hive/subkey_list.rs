@@ -21,6 +21,9 @@ pub(super) const SMALLEST_KEY_NODE: u64 = 80;
 /// for a hive of 4 GiB.
 const MOST_SUBKEYS: u64 = 1 << 22;
 
+/// What stands for no cell.
+const NO_CELL: u32 = u32::MAX;
+
 /// Lists up to this length are compared name by name when the hash does not tell: that costs no more than a search.
 const SHORT_LIST: usize = 16;
 
@@ -174,7 +177,12 @@ impl<R: Read + Seek> Hive<R> {
     pub fn subkey(&mut self, key: &KeyNode, name: &WideString) -> Result<Option<KeyNode>, Error> {
         let list = self.subkey_list(key)?;
         let upcase_name = name.to_upcase();
-        let mut damage = list.damage;
+        let mut damage = list.damage.or_else(|| {
+            // It may be one of those that the count leaves out.
+            let expected = "a list of as many subkeys as the key says it has";
+            let error = Error::malformed(expected, "another number of them");
+            list.is_miscounted.then(|| error.at(key.position()))
+        });
 
         // The hash list, as Windows uses it.
         let hash = Hint::Hash(name_hash(&upcase_name));
@@ -247,6 +255,7 @@ impl<R: Read + Seek> Hive<R> {
             is_miscounted: false,
         };
         if key.subkey_count == 0 {
+            self.check_empty(key, &mut list);
             return Ok(list);
         }
         let most = (self.pages.stored() / SMALLEST_KEY_NODE)
@@ -288,6 +297,21 @@ impl<R: Read + Seek> Hive<R> {
             );
         }
         Ok(list)
+    }
+
+    /// Warns where a key says that it has no subkeys, and a list of some is there.
+    fn check_empty(&mut self, key: &KeyNode, list: &mut SubkeyList) {
+        if key.subkey_list == NO_CELL {
+            return;
+        }
+        let kinds = [b"lf", b"lh", b"li", b"ri"];
+        if let Ok((cell, [_, _, low, high])) = self.structure::<HEADER_LEN>(key.subkey_list, &kinds)
+            && [low, high] != [0, 0]
+        {
+            list.is_miscounted = true;
+            let text = "expected no subkeys, found a list of them";
+            self.warn(WarningCode::CountMismatch, cell.position(), text);
+        }
     }
 
     /// Adds the elements of a leaf, up to `most` in all. Returns how many the leaf has.
