@@ -111,15 +111,14 @@ impl WarningCode {
     /// Whether mounted images may be missing from a report for what such a warning tells: that none is there is then not certain.
     pub fn may_hide_mounts(self) -> bool {
         use WarningCode::{
-            ImageXmlMalformed, LogNotUsed, MountDataMalformed, ReparseDataMalformed,
-            StreamsNotShown, SystemHiveNotUsed, TrailingBytes, Wow64Twin,
+            ImageXmlMalformed, LogNotUsed, MountDataMalformed, StreamsNotShown, SystemHiveNotUsed,
+            TrailingBytes, Wow64Twin,
         };
         !matches!(
             self,
             ImageXmlMalformed
                 | LogNotUsed
                 | MountDataMalformed
-                | ReparseDataMalformed
                 | StreamsNotShown
                 | SystemHiveNotUsed
                 | TrailingBytes

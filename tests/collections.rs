@@ -590,11 +590,15 @@ fn a_saved_hive_that_is_too_damaged_to_tell_is_not_passed_over() {
     let mut damaged = registry_of(r"C:\lost");
     let root = damaged.windows(2).position(|it| it == b"nk").unwrap();
     damaged[root] = b'x';
-    for others in [vec![], vec![("a/x.hiv".to_owned(), registry_of(MOUNT))]] {
+    let sound = |name: &str| vec![(name.to_owned(), registry_of(MOUNT))];
+    for others in [vec![], sound("a/x.hiv"), sound("c/x.hiv")] {
         let lost = ("b/y.hiv".to_owned(), damaged.clone());
-        let files = [others.clone(), vec![lost]].concat();
+        let mut files = [others.clone(), vec![lost]].concat();
+        files.sort();
         let archive = Tree::new().file("x.zip", zipped(&files));
         let report = inspect(archive.at("x.zip"), &InspectOptions::default()).unwrap();
+        let is_first = others.iter().all(|(name, _)| name.as_str() > "b");
+        assert_eq!(report.captures[0].error.is_some(), is_first);
         let errors = report.captures.iter().filter_map(|it| it.error.as_ref());
         let errors: Vec<_> = errors.map(|it| it.message.as_str()).collect();
         assert!(

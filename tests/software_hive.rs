@@ -167,6 +167,15 @@ fn registrations_beyond_a_wrong_count_are_not_passed_over() {
         assert_eq!(read(&hive).unreadable_registrations, 1);
         assert_eq!(read(&hive).registrations.len(), registrations);
     }
+    // A list that was given up is none.
+    let images = name.unwrap() - 76;
+    let field = |at: usize| u32::from_le_bytes(hive[at..at + 4].try_into().unwrap());
+    let list = 4096 + field(images + 28) as usize;
+    let size = field(list).wrapping_neg();
+    let mut given_up = hive.clone();
+    given_up[count] = 0;
+    given_up[list..list + 4].copy_from_slice(&size.to_le_bytes());
+    assert_eq!(read(&given_up).unreadable_registrations, 0);
     // On the way there nobody can tell.
     hive[count] = 1;
     let name = hive.windows(8).position(|it| it == b"WIMMount").unwrap();

@@ -352,24 +352,28 @@ fn place(levels: &[&[u16]]) -> (Place, bool) {
     (place, is_wow64)
 }
 
+/// Whether a key lies in a hive of Windows other than SOFTWARE.
+fn is_of_another_hive(levels: &[&[u16]]) -> bool {
+    const OTHERS: [&str; 8] = [
+        ".DEFAULT",
+        "BCD00000000",
+        "COMPONENTS",
+        "DRIVERS",
+        "HARDWARE",
+        "SAM",
+        "SECURITY",
+        "SYSTEM",
+    ];
+    levels.get(1).is_some_and(|hive| {
+        let is_of_user = String::from_utf16_lossy(hive).starts_with("S-1-");
+        is_of_user || OTHERS.iter().any(|other| is(hive, other))
+    })
+}
+
 /// Whether an export that begins with this key would hold `Microsoft\WIMMount`, were it there.
 fn covers_wim_mount(levels: &[&[u16]]) -> bool {
-    let is_another_hive = |level: &[u16]| {
-        let others = [
-            ".DEFAULT",
-            "BCD00000000",
-            "COMPONENTS",
-            "DRIVERS",
-            "HARDWARE",
-            "SAM",
-            "SECURITY",
-            "SYSTEM",
-        ];
-        others.iter().any(|other| is(level, other))
-            || level.starts_with(&"S-1-".encode_utf16().collect::<Vec<_>>())
-    };
     match levels {
-        [_, hive, ..] if is_another_hive(hive) => false,
+        _ if is_of_another_hive(levels) => false,
         [root] | [root, _] => is(root, "HKEY_LOCAL_MACHINE") || is(root, "HKEY_USERS"),
         [.., node, _] if is(node, "WOW6432NODE") => false,
         [root, _, microsoft] => {

@@ -65,7 +65,8 @@ pub(crate) fn software_key<R: Read + Seek>(
     const SAVED: &[&str] = &["SOFTWARE"];
     /// Of the machine, never of a user.
     const PROFILES: &[&str] = &["Microsoft", "Windows NT", "CurrentVersion", "ProfileList"];
-    if hive.find(&WIM_MOUNT[..1])?.is_some() {
+    let microsoft = hive.find(&WIM_MOUNT[..1]);
+    if let Ok(Some(_)) = microsoft {
         return Ok(Some(&[]));
     }
     for of_machine in [&WIM_MOUNT[..], PROFILES] {
@@ -73,7 +74,7 @@ pub(crate) fn software_key<R: Read + Seek>(
             return Ok(Some(SAVED));
         }
     }
-    Ok(None)
+    microsoft.map(|_| None)
 }
 
 /// Hands the registrations below a `Microsoft` key to the collector. Gives how many cannot be read.

@@ -93,7 +93,8 @@ impl Search<'_> {
             if member.kind != MemberKind::File || self.members.is_known_other(index) {
                 continue;
             }
-            let found = self.hives.len() + self.logs.len() + self.files.exports.len();
+            let hives = self.hives.len() + self.damaged.len();
+            let found = hives + self.logs.len() + self.files.exports.len();
             if looked_into == MAX_LOOKED_INTO || found == MAX_FOUND {
                 let text = format!(
                     "the members from {} on are not looked into: {looked_into} were, and {found} are evidence",
@@ -167,6 +168,7 @@ impl Search<'_> {
                             self.damaged.push(index);
                             return Ok(());
                         }
+                        Err(error) if !error.is_unsupported() => return Err(error),
                         Err(_) => {}
                     }
                 }
@@ -218,6 +220,7 @@ impl Search<'_> {
         });
         let mut files = self.match_readable_hives(warnings);
         files.hives.extend(damaged);
+        files.hives.sort_by_key(|hive| hive.software);
         files
     }
 

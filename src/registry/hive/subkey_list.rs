@@ -301,7 +301,8 @@ impl<R: Read + Seek> Hive<R> {
 
     /// Warns where a key says that it has no subkeys, and a list of some is there.
     fn check_empty(&mut self, key: &KeyNode, list: &mut SubkeyList) {
-        if key.subkey_list == NO_CELL {
+        // A list that was given up is none.
+        if key.subkey_list == NO_CELL || self.cell(key.subkey_list).is_err() {
             return;
         }
         let kinds = [b"lf", b"lh", b"li", b"ri"];
