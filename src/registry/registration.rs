@@ -466,3 +466,29 @@ fn string(value: &RegistryValue) -> Result<WideString, Error> {
 fn dword(value: &RegistryValue) -> Result<u32, Error> {
     value.value_type.dword(&value.data)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::registry::RegistryExport;
+
+    #[test]
+    fn an_export_lists_all_registrations_where_it_has_their_list_or_begins_above_it() {
+        let images = r"HKEY_LOCAL_MACHINE\SOFTWARE\Microsoft\WIMMount\Mounted Images";
+        let twin = images.replace("Microsoft", r"WOW6432Node\Microsoft");
+        for (keys, lists_all) in [
+            (vec![images.to_owned(), format!(r"{images}\x")], true),
+            (vec![format!(r"{images}\x")], false),
+            (vec![format!(r"{images}\x"), images.to_owned()], true),
+            (vec![format!(r"{images}\x"), twin.clone()], false),
+            (vec![twin], false),
+            (vec![r"HKEY_LOCAL_MACHINE\SOFTWARE".to_owned()], true),
+            (vec![r"HKEY_LOCAL_MACHINE\SYSTEM".to_owned()], false),
+        ] {
+            let lines: String = keys.iter().map(|key| format!("[{key}]\n")).collect();
+            let text = format!("Windows Registry Editor Version 5.00\n\n{lines}");
+            let export = RegistryExport::open(text.as_bytes(), None).unwrap();
+            let registry = export.read_mount_registry().unwrap();
+            assert_eq!(registry.lists_all, lists_all, "{keys:?}");
+        }
+    }
+}
