@@ -9,6 +9,7 @@ mod identify;
 mod listener;
 mod machine;
 mod piped;
+mod remedy;
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -21,6 +22,7 @@ pub use self::companions::companions;
 pub use self::identify::identify;
 pub use self::listener::Listener;
 use self::machine::{RegistryEvidence, SystemEvidence, doubt_orphans};
+use self::remedy::no_evidence;
 use crate::allowance::Allowance;
 #[cfg(feature = "collection")]
 use crate::capture::collection::{Collected, Collection};
@@ -35,7 +37,7 @@ use crate::capture::{
 };
 #[cfg(feature = "captured-wim")]
 use crate::capture::{WimCapture, WimDamage};
-use crate::error::{Error, Position};
+use crate::error::Error;
 use crate::evidence::Liveness;
 use crate::observation::Observation;
 use crate::registry::hive::{self, Hive};
@@ -48,73 +50,11 @@ use crate::warning::{Warning, WarningCode};
 #[cfg(feature = "captured-wim")]
 use crate::wim::VerificationProgress;
 
-/// What to do where a file is no evidence.
-const EXPORT: &str = r"make an export on the machine with `reg export HKLM\SOFTWARE\Microsoft\WIMMount wimmount.reg`";
 /// What to do where a directory is no evidence.
 const ROOT: &str = "name the root of the volume or of the collection, or each file in it that is evidence, or search it for orphaned mounts (--find-orphans)";
 /// What to do where an archive is no evidence, or cannot be read.
 #[cfg(feature = "collection")]
 const REPACKED: &str = "copy it again if it was cut off, or unpack it and name what comes out";
-
-/// Says what a file could have been, and what to do where it is nothing of that: that shows in its first lines.
-fn no_evidence(error: Error) -> Error {
-    if error.position().and_then(Position::line).is_none() {
-        return error;
-    }
-    let mut kinds = vec![
-        "a registry export (first line `Windows Registry Editor Version 5.00` or `REGEDIT4`)",
-        "a hive",
-    ];
-    #[cfg(feature = "captured-wim")]
-    kinds.push("a WIM file");
-    #[cfg(feature = "disk-image")]
-    kinds.push("a disk image");
-    #[cfg(feature = "collection")]
-    kinds.push("an archive (zip, tar)");
-    let last = kinds.pop().unwrap_or_default();
-    let found = error.found().unwrap_or_default();
-    let remedy = match found.ends_with("archive") {
-        true => "unpack it, and name what comes out",
-        false => EXPORT,
-    };
-    let kinds = format!("{} or {last}", kinds.join(", "));
-    with_feature(error).expecting(kinds).or_remedy(remedy)
-}
-
-/// Says which feature would read the evidence, where this build does without.
-fn with_feature(error: Error) -> Error {
-    match error.found().and_then(feature_for) {
-        Some(feature) => error.or_remedy(format!(
-            "enable the feature `{feature}`, without which it is not read"
-        )),
-        None => error,
-    }
-}
-
-/// The feature that reads what was found, where this build does without.
-fn feature_for(found: &str) -> Option<&'static str> {
-    const ARCHIVES: [&str; 6] = ["zip", "tar", "gzip", "xz", "zstd", "bzip2"];
-    let is_archive = ARCHIVES
-        .iter()
-        .any(|kind| found.ends_with(&format!(" {kind} archive")));
-    let features = [
-        (
-            "captured-wim",
-            cfg!(feature = "captured-wim"),
-            found.ends_with("WIM file"),
-        ),
-        (
-            "disk-image",
-            cfg!(feature = "disk-image"),
-            found.ends_with("disk image"),
-        ),
-        ("collection", cfg!(feature = "collection"), is_archive),
-    ];
-    let missing = features
-        .into_iter()
-        .find(|(_, is_enabled, is_it)| *is_it && !is_enabled);
-    missing.map(|(feature, ..)| feature)
-}
 
 /// What the caller knows about the evidence, and wants to know.
 #[derive(Debug, Clone, Default)]
@@ -607,27 +547,4 @@ fn read_start(source: &mut impl Read) -> Result<Vec<u8>, Error> {
     let length = hive::START as u64;
     source.by_ref().take(length).read_to_end(&mut start)?;
     Ok(start)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn evidence_that_this_build_does_not_read_is_told_with_the_feature_that_does() {
-        for (found, is_enabled, feature) in [
-            ("a WIM file", cfg!(feature = "captured-wim"), "captured-wim"),
-            (
-                "a VHDX disk image",
-                cfg!(feature = "disk-image"),
-                "disk-image",
-            ),
-            ("a zip archive", cfg!(feature = "collection"), "collection"),
-        ] {
-            assert_eq!(feature_for(found), (!is_enabled).then_some(feature));
-        }
-        for never_read in ["a 7z archive", "an SQLite database", "`text`"] {
-            assert_eq!(feature_for(never_read), None);
-        }
-    }
 }

@@ -13,7 +13,8 @@ use std::io::{Cursor, Read};
 use std::rc::Rc;
 
 use super::machine::SystemEvidence;
-use super::{Inspection, read_start, with_feature};
+use super::remedy::with_feature;
+use super::{Inspection, read_start};
 use crate::capture::HiveFiles;
 #[cfg(feature = "captured-wim")]
 use crate::capture::WimCapture;
