@@ -210,15 +210,16 @@ fn logs_that_are_named_are_taken_with_those_beside_the_hive() {
     let names = |logs: &[PathBuf]| {
         let files = HiveFiles::on_host(&tree.at("a/software"), logs).unwrap();
         let names = files.log_names().map(|name| name.replace('\\', "/"));
-        let names = names.map(|name| name.rsplit('/').next().unwrap().to_owned());
+        // Not every host tells upper and lower case apart.
+        let names = names.map(|name| name.rsplit('/').next().unwrap().to_lowercase());
         names.collect::<Vec<_>>()
     };
-    assert_eq!(names(&[]), ["software.log1", "SOFTWARE.LOG2"]);
+    let beside = ["software.log1", "software.log2"];
+    assert_eq!(names(&[]), beside);
     let elsewhere = tree.at("b/LOG1");
-    let expected = ["LOG1", "software.log1", "SOFTWARE.LOG2"];
+    let expected = ["log1", "software.log1", "software.log2"];
     assert_eq!(names(&[elsewhere]), expected);
-    let beside = tree.at("b/../a/software.log1");
-    assert_eq!(names(&[beside]), ["software.log1", "SOFTWARE.LOG2"]);
+    assert_eq!(names(&[tree.at("b/../a/software.log1")]), beside);
 }
 
 #[test]
